@@ -1,0 +1,63 @@
+package alert
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds, in bytes and counts, on what is taken out of an alert. Vault accepts paths of 900 characters and metadata
+// of any kind; the rest is shorter in honest records.
+const (
+	maxName  = 256
+	maxPath  = 1024
+	maxText  = 2048
+	maxList  = 64
+	maxPairs = 32
+	maxDepth = 1000 // cJSON's, so analysisd's
+)
+
+// tooDeep reports whether JSON nests deeper than max, without recursion: validators recurse, and a megabyte of "["
+// would cost them their stack.
+func tooDeep(json []byte, limit int) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(json); i++ {
+		switch c := json[i]; {
+		case inString:
+			switch c {
+			case '\\':
+				i++
+			case '"':
+				inString = false
+			}
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			if depth++; depth > limit {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// clip returns s as valid UTF-8 without NUL, cut to at most n bytes at a character's border. A cut is marked.
+func clip(s string, n int) string {
+	if len(s) <= n && utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	const mark = "…"
+	if len(s) > 4*n { // bound the work below, too
+		s = s[:4*n]
+	}
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "�"), "�")
+	if len(s) <= n {
+		return s
+	}
+	cut := n - len(mark)
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + mark
+}
