@@ -12,29 +12,26 @@ import (
 // redacted is all that any printing or marshalling of a Text shows.
 const redacted = "[redacted]"
 
-// Text is a secret. Its zero value holds nothing. Texts are compared with Equal, not with ==.
+// Text is a secret. Its zero value holds nothing. Texts are compared with Equal.
 type Text struct {
-	// A pointer, because fmt prints the unexported fields of other structs without asking their methods: there it
-	// then finds an address, and not the bytes.
-	held *[]byte
+	// A function, because fmt prints unexported fields of other structs without asking their methods, and follows
+	// pointers under some verbs: of a function it can print no more than its address.
+	held func() []byte
 }
 
 // New makes a Text of a copy of value.
 func New(value []byte) Text {
 	kept := append([]byte(nil), value...)
-	return Text{held: &kept}
+	return Text{held: func() []byte { return kept }}
 }
 
 // Reveal gives a copy of the secret's bytes; nil for the zero Text.
 func (t Text) Reveal() []byte {
-	if t.held == nil {
-		return nil
-	}
-	return append([]byte(nil), *t.held...)
+	return append([]byte(nil), t.bytes()...)
 }
 
 // Empty reports whether there is nothing to reveal.
-func (t Text) Empty() bool { return t.held == nil || len(*t.held) == 0 }
+func (t Text) Empty() bool { return len(t.bytes()) == 0 }
 
 // Equal compares two secrets in a time that depends on their lengths only.
 func (t Text) Equal(other Text) bool {
@@ -45,7 +42,7 @@ func (t Text) bytes() []byte {
 	if t.held == nil {
 		return nil
 	}
-	return *t.held
+	return t.held()
 }
 
 // String does not reveal the secret.
