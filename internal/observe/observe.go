@@ -1,0 +1,141 @@
+// Package observe counts what a subject did in a window of time. It is pure: time comes from the records
+// themselves, and nothing here reads a clock, a file or the network. It may import the standard library and
+// package alert.
+package observe
+
+import (
+	"container/list"
+	"time"
+
+	"custom-vault/internal/alert"
+)
+
+// Window is how far back acts are counted.
+const Window = time.Minute
+
+// Bounds on memory: what is forgotten first is the subject that was idle longest, and of a subject its oldest act.
+const (
+	MaxSubjects = 100_000
+	MaxActs     = 256 // per subject; counts above it say "at least"
+)
+
+// Observations is what is known of a subject when one of its alerts is decided, that alert included.
+type Observations struct {
+	Subject    string `json:"subject,omitempty"`
+	Requests   int    `json:"requests"`
+	Reads      int    `json:"reads"`
+	Deletes    int    `json:"deletes"`
+	Denied     int    `json:"denied"`
+	Paths      int    `json:"paths"`       // distinct
+	FirstToday bool   `json:"first_today"` // the subject's first act of that day (UTC, Vault's clock)
+	AtLeast    bool   `json:"at_least"`    // more acts than are kept: the true counts are higher
+}
+
+// Windows holds the acts of all subjects. It is not safe for concurrent use: the line of stages is its one owner.
+type Windows struct {
+	subjects map[string]*list.Element
+	idle     *list.List // of *subject, front = most recently active
+	limit    int
+}
+
+type subject struct {
+	name string
+	day  time.Time
+	acts []act // by arrival; Vault's times may be out of order, since the way from the agent does not keep it
+	full bool
+}
+
+type act struct {
+	at        time.Time
+	requestID string
+	operation string
+	path      string
+	denied    bool
+}
+
+// New returns empty windows for at most limit subjects.
+func New(limit int) *Windows {
+	return &Windows{subjects: make(map[string]*list.Element), idle: list.New(), limit: limit}
+}
+
+// Add counts a record for a subject and returns what is now known of it. Each request counts once, though it has
+// two records. A record without a subject or a time is not counted.
+func (w *Windows) Add(name string, record *alert.Record) Observations {
+	if name == "" || record == nil || record.Time.IsZero() {
+		return Observations{Subject: name}
+	}
+	s := w.touch(name)
+	day := record.Time.UTC().Truncate(24 * time.Hour)
+	first := day.After(s.day)
+	if first {
+		s.day = day
+	}
+	s.note(record)
+	seen := s.count(record.Time)
+	seen.FirstToday = first
+	return seen
+}
+
+func (w *Windows) touch(name string) *subject {
+	if element, ok := w.subjects[name]; ok {
+		w.idle.MoveToFront(element)
+		return element.Value.(*subject)
+	}
+	if w.idle.Len() >= w.limit {
+		oldest := w.idle.Back()
+		delete(w.subjects, oldest.Value.(*subject).name)
+		w.idle.Remove(oldest)
+	}
+	s := &subject{name: name}
+	w.subjects[name] = w.idle.PushFront(s)
+	return s
+}
+
+func (s *subject) note(record *alert.Record) {
+	denied := record.Outcome() == alert.Denied
+	for i := range s.acts {
+		if record.RequestID != "" && s.acts[i].requestID == record.RequestID {
+			s.acts[i].denied = s.acts[i].denied || denied
+			return
+		}
+	}
+	if len(s.acts) >= MaxActs {
+		s.acts, s.full = append(s.acts[:0], s.acts[1:]...), true
+	}
+	s.acts = append(s.acts, act{
+		at: record.Time, requestID: record.RequestID, operation: record.Operation, path: record.Path, denied: denied,
+	})
+}
+
+// count counts the acts within the window that ends at the record's time, and drops those that no later record can
+// need any more: two windows back, so that lines that come late by less than a window still find their company.
+func (s *subject) count(at time.Time) Observations {
+	seen := Observations{Subject: s.name, AtLeast: s.full}
+	paths := make(map[string]struct{})
+	kept := s.acts[:0]
+	for _, a := range s.acts {
+		age := at.Sub(a.at)
+		if age > 2*Window {
+			continue
+		}
+		kept = append(kept, a)
+		if age >= Window || age < 0 {
+			continue
+		}
+		seen.Requests++
+		paths[a.path] = struct{}{}
+		switch {
+		case a.denied:
+			seen.Denied++
+		case a.operation == "read":
+			seen.Reads++
+		case a.operation == "delete":
+			seen.Deletes++
+		}
+	}
+	if s.acts = kept; len(kept) < MaxActs {
+		s.full = false
+	}
+	seen.Paths = len(paths)
+	return seen
+}
