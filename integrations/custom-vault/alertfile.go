@@ -11,44 +11,43 @@ import (
 // grow and still bounds what one alert can cost.
 const maxLine = 1 << 20
 
-// readAlert returns the line in the alert file, without its newline.
+// readAlert returns the line in the alert file, without its newline. user is the process's uid.
 //
 // The file lies in /tmp, where everybody can make files: it is opened so that nothing can hold us
-// (a FIFO) or lead elsewhere (a symlink), and must belong to this process's user or to root.
-func readAlert(name string) ([]byte, error) {
+// (a FIFO) or lead elsewhere (a symlink), and must belong to user or to root.
+func readAlert(name string, user int) ([]byte, error) {
 	fd, err := open(name)
 	if err != nil {
-		hint := ""
-		if err == syscall.ELOOP {
-			hint = ", it must be a regular file and no symlink"
-		}
-		return nil, errors.New("open the alert file " + name + ": " + err.Error() + hint)
+		return nil, refused(name, "cannot be opened: "+err.Error(), "it must be the file that wazuh-integratord wrote, and no symlink")
 	}
 	defer func() { _ = syscall.Close(fd) }() // opened for reading, nothing to lose
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
-		return nil, errors.New("look at the alert file " + name + ": " + err.Error())
+		return nil, refused(name, "cannot be looked at: "+err.Error(), "see what it is")
 	}
 	switch {
 	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
-		return nil, errors.New("the alert file " + name + " is not a regular file; pass the file that wazuh-integratord wrote")
-	case st.Uid != 0 && int64(st.Uid) != int64(syscall.Geteuid()):
-		return nil, errors.New("the alert file " + name + " belongs to uid " + strconv.FormatUint(uint64(st.Uid), 10) +
-			", neither to root nor to the user of this process; somebody may be forging alerts, see who owns it")
+		return nil, refused(name, "is not a regular file", "it must be the file that wazuh-integratord wrote")
+	case st.Uid != 0 && int64(st.Uid) != int64(user):
+		return nil, refused(name, "belongs to uid "+strconv.FormatUint(uint64(st.Uid), 10)+", neither root nor this process's user",
+			"somebody may be forging alerts: see who that is")
 	case st.Size > maxLine+1:
-		return nil, errors.New("the alert file " + name + " has " + strconv.FormatInt(st.Size, 10) +
-			" bytes, more than an alert's 1 MiB; the alert is in alerts.json only")
+		return nil, refused(name, "has "+strconv.FormatInt(st.Size, 10)+" bytes, more than 1 MiB", "read that alert in alerts.json")
 	}
 	content, err := readAll(fd, int(st.Size))
 	if err != nil {
-		return nil, errors.New("read the alert file " + name + ": " + err.Error())
+		return nil, refused(name, "cannot be read: "+err.Error(), "read that alert in alerts.json")
 	}
-	line, err := alertLine(content)
-	if err != nil {
-		return nil, errors.New("the alert file " + name + " " + err.Error() +
-			"; is <alert_format>json</alert_format> set in the <integration> block of ossec.conf?")
+	line, reason := alertLine(content)
+	if reason != "" {
+		return nil, refused(name, reason, "set <alert_format>json</alert_format> in the <integration> block of ossec.conf")
 	}
 	return line, nil
+}
+
+// refused is an error about the alert file, with what to do.
+func refused(name, why, hint string) error {
+	return errors.New("the alert file " + name + " " + why + "; " + hint)
 }
 
 func open(name string) (int, error) {
@@ -81,19 +80,19 @@ func readAll(fd, size int) ([]byte, error) {
 }
 
 // alertLine is the content without its closing newline, if what is left is one line that holds
-// one JSON object.
-func alertLine(content []byte) ([]byte, error) {
-	line := content
+// one JSON object; or else the reason why it is not.
+func alertLine(content []byte) (line []byte, reason string) {
+	line = content
 	if n := len(line); n > 0 && line[n-1] == '\n' {
 		line = line[:n-1]
 	}
 	switch {
 	case len(line) == 0:
-		return nil, errors.New("is empty")
+		return nil, "is empty"
 	case len(line) > maxLine:
-		return nil, errors.New("holds more than 1 MiB")
+		return nil, "holds more than 1 MiB"
 	case !isObject(line):
-		return nil, errors.New("does not hold one JSON object on one line")
+		return nil, "does not hold one JSON object on one line"
 	}
-	return line, nil
+	return line, ""
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"syscall"
 	"time"
 
 	"custom-vault/internal/journal"
@@ -44,15 +45,15 @@ func run(args []string, executable func() (string, error), now time.Time, stderr
 // file, timeout, retries and, as one argument, "> /dev/null 2>&1". argv[0] is "integrations" in all.
 func handOver(args []string, executable func() (string, error), now time.Time) error {
 	if len(args) < 2 || args[1] == "" {
-		return errors.New("no alert file in the first argument; when wazuh-integratord ran this, it could not make the file: is /tmp full or not writable?")
+		return errors.New("no alert file in the first argument: wazuh-integratord could not make one; see whether /tmp is full or not writable")
 	}
-	line, err := readAlert(args[1])
+	line, err := readAlert(args[1], syscall.Geteuid())
 	if err != nil {
 		return err
 	}
 	self, err := executable()
 	if err != nil {
-		return errors.New("find the program's own path, beside which the journal lies: " + err.Error() + "; is /proc mounted?")
+		return errors.New("find the program's own path, from which the journal is found: " + err.Error() + "; mount /proc")
 	}
 	return journal.Append(path.Join(path.Dir(self), journalFolder), line, now)
 }

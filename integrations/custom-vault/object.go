@@ -4,7 +4,8 @@ package main
 // (CJSON_NESTING_LIMIT).
 const maxDepth = 1000
 
-// isObject says whether line is one JSON object (RFC 8259) and nothing else, on one line.
+// isObject says whether line is one JSON object (RFC 8259), from its first byte to its last, on one
+// line.
 //
 // Two things differ from the RFC. Bytes from 0x80 are taken as they come, because alerts.json does
 // carry invalid UTF-8 (analysisd passes on what a log line held). Line breaks between tokens are
