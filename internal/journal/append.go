@@ -1,8 +1,8 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -31,7 +31,7 @@ func Append(dir string, line []byte, now time.Time) error {
 }
 
 func appendLine(sys system, dir string, line []byte, now time.Time) (err error) {
-	if len(line) == 0 || bytes.IndexByte(line, '\n') >= 0 {
+	if len(line) == 0 || slices.Contains(line, '\n') {
 		return errors.New("append to the journal: not one line")
 	}
 	folder, err := openFolder(sys, dir)
