@@ -3,8 +3,10 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 )
 
@@ -45,6 +47,20 @@ type TokenInfo struct {
 	Period      int64             `json:"period"` // seconds; 0 for a token without one
 	Orphan      bool              `json:"orphan"`
 	Type        string            `json:"type"`
+}
+
+// WriteTokenFile writes the token and a newline to file, readable by its owner only (mode 0400). The file
+// must not exist: a token is never left in a file that somebody else made.
+func (a Auth) WriteTokenFile(file string) (err error) {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	if err != nil {
+		return fmt.Errorf("write token file: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.WriteString(a.ClientToken + "\n"); err != nil {
+		return fmt.Errorf("write token file: %w", err)
+	}
+	return nil
 }
 
 // EnableUserpass mounts the auth method userpass at userpass/.

@@ -52,7 +52,11 @@ func launch(ctx context.Context, binary, dir, logFile string, args []string) (_ 
 	cmd.Dir = dir
 	cmd.Env = []string{} // Vault reads VAULT_*, GOMAXPROCS and proxies from the environment
 	cmd.Stdout, cmd.Stderr = childStdout, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid: true, // a terminal's Ctrl-C is for the owner, who stops the server in its own order
+		// Sent when the thread that forked ends. Go ends a thread only under a goroutine locked to it.
+		Pdeathsig: syscall.SIGKILL,
+	}
 	startErr := cmd.Start()
 	if err := errors.Join(startErr, childStdout.Close()); err != nil {
 		return nil, fmt.Errorf("start %s: %w", binary, err)

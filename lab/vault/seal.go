@@ -10,7 +10,7 @@ import (
 )
 
 // askAgain is the time between two questions of one that is asked until the answer is yes.
-const askAgain = 50 * time.Millisecond
+const askAgain = 20 * time.Millisecond
 
 // Keys are what initialising gives, once: the unseal keys (base64) and the root token.
 type Keys struct {
@@ -113,6 +113,16 @@ func (s *Server) Health(ctx context.Context) (int, error) {
 func (c *Client) Seal(ctx context.Context) (status int, err error) {
 	answer, err := c.Do(ctx, http.MethodPut, "sys/seal", nil)
 	return answer.Status, err
+}
+
+// WaitSealed asks this node every 20 ms until it says that it is sealed, and gives that answer and when it came.
+func (s *Server) WaitSealed(ctx context.Context) (status SealStatus, at time.Time, err error) {
+	err = until(ctx, "Vault is sealed", func() (bool, error) {
+		status, err = s.SealStatus(ctx)
+		at = time.Now()
+		return status.Sealed, err
+	})
+	return status, at, err
 }
 
 // StepDown asks the active node to hand over.

@@ -349,6 +349,25 @@ func TestRaftClusterHandsOverWhenItsActiveNodeIsSealed(t *testing.T) {
 	}
 }
 
+func TestTokenFilesAreForTheirOwnerOnly(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	auth := vault.Auth{ClientToken: "hvs.example"}
+	if err := auth.WriteTokenFile(file); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o400 {
+		t.Errorf("mode %o, want 400", info.Mode().Perm())
+	}
+	if err := auth.WriteTokenFile(file); !errors.Is(err, os.ErrExist) {
+		t.Errorf("second write: %v, want that it exists", err)
+	}
+}
+
 // loginBob makes a userpass user bob who may read secret/myapp/config, and logs him in.
 func loginBob(t *testing.T, root *vault.Client) vault.Auth {
 	t.Helper()
