@@ -40,7 +40,7 @@ func readAlert(name string, user int) ([]byte, error) {
 	}
 	line, reason := alertLine(content)
 	if reason != "" {
-		return nil, refused(name, reason, "set <alert_format>json</alert_format> in the <integration> block of ossec.conf")
+		return nil, refused(name, reason, "see whether <alert_format>json</alert_format> is in the <integration> block of ossec.conf, and /tmp not full")
 	}
 	return line, nil
 }
