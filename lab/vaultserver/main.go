@@ -39,7 +39,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	signals, stop := notifySignals()
 	defer stop()
 
-	s, err := newServer(opts, stderr)
+	log := &gatedLog{out: stderr}
+	defer func() { _ = log.release() }() // of a server that never came up; nothing is left to tell otherwise
+	s, err := newServer(opts, log)
 	if err == nil {
 		_, err = fmt.Fprintln(stdout, "listening", s.url())
 	}

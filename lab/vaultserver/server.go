@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -35,11 +34,11 @@ type server struct {
 	http   *http.Server
 	secure bool
 	logger hclog.Logger
-	log    io.Writer
+	log    *gatedLog
 }
 
 // newServer binds the listener before it makes the core: the core has to know its own address.
-func newServer(o options, log io.Writer) (*server, error) {
+func newServer(o options, log *gatedLog) (*server, error) {
 	logger := hclog.New(&hclog.LoggerOptions{Level: o.logLevel, JSONFormat: o.logJSON, Output: log})
 	ln, err := openListener(o)
 	if err != nil {
@@ -107,7 +106,9 @@ func (s *server) url() string {
 // serve answers requests and obeys signals until SIGTERM, SIGINT, a failing listener, or the end of the
 // core (a raft peer that was removed shuts down by itself).
 func (s *server) serve(signals <-chan os.Signal) error {
-	s.banner(bannerStarted)
+	if err := s.log.start(); err != nil {
+		return fmt.Errorf("write the operational log: %w", err)
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.ln) }()
 	gone := s.core.ShutdownDone()
@@ -116,15 +117,15 @@ func (s *server) serve(signals <-chan os.Signal) error {
 		case err := <-served:
 			return errors.Join(fmt.Errorf("serve the API on %s: %w", s.ln.Addr(), err), s.core.Shutdown())
 		case <-gone:
-			s.banner(bannerGone)
+			s.say(bannerGone)
 			err := s.closeAPI(served)
 			return errors.Join(errors.New("vault core was shut down from inside, see the operational log"), err)
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
-				s.banner(bannerShutdown)
+				s.say(bannerShutdown)
 				return s.stop(served)
 			}
-			s.banner(bannerReload)
+			s.say(bannerReload)
 			s.reopenAuditFiles()
 		}
 	}
@@ -164,6 +165,5 @@ func (s *server) reopenAuditFiles() {
 	}
 }
 
-func (s *server) banner(text string) {
-	_, _ = fmt.Fprintf(s.log, "%s\n\n", text)
-}
+// say writes a banner. A log that cannot be written is no reason not to stop, as for Vault itself.
+func (s *server) say(text string) { _ = s.log.banner(text) }
