@@ -5,6 +5,7 @@
 package escalation
 
 import (
+	"fmt"
 	"time"
 
 	"custom-vault/internal/alert"
@@ -105,4 +106,14 @@ func Decide(rules *RuleSet, in Input) Decision {
 		decision.Action = Notify
 	}
 	return decision
+}
+
+// UnmarshalText reads an action's name.
+func (a *Action) UnmarshalText(text []byte) error {
+	action, ok := ParseAction(string(text))
+	if !ok {
+		return fmt.Errorf("no action is called %q", text)
+	}
+	*a = action
+	return nil
 }

@@ -21,10 +21,7 @@ func Enriched(in escalation.Input, decision escalation.Decision, incident string
 	}
 	if record := a.Record; record != nil {
 		e.Actor = actorOf(in.Identity)
-		e.Request = &Request{
-			ID: record.RequestID, Time: stamp(record.Time), Operation: record.Operation, Path: record.Path,
-			Outcome: string(record.Outcome()), RemoteAddress: record.RemoteAddress, UserAgent: record.UserAgent,
-		}
+		e.Request = requestOf(record)
 		e.Seen = &Seen{
 			Requests: in.Seen.Requests, Reads: in.Seen.Reads, Deletes: in.Seen.Deletes, Denied: in.Seen.Denied,
 			Paths: in.Seen.Paths, FirstToday: in.Seen.FirstToday, AtLeast: in.Seen.AtLeast,
@@ -36,6 +33,13 @@ func Enriched(in escalation.Input, decision escalation.Decision, incident string
 
 // AgentOf is the agent in whose name events about the alert are published.
 func AgentOf(a *alert.Alert) Agent { return Agent{ID: a.Agent.ID, Name: a.Agent.Name, IP: a.Agent.IP} }
+
+func requestOf(record *alert.Record) *Request {
+	return &Request{
+		ID: record.RequestID, Time: stamp(record.Time), Operation: record.Operation, Path: record.Path,
+		Outcome: string(record.Outcome()), RemoteAddress: record.RemoteAddress, UserAgent: record.UserAgent,
+	}
+}
 
 func actorOf(id identity.Identity) *Actor {
 	actor := &Actor{

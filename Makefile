@@ -1,0 +1,83 @@
+# make demo   bob's story on a real Vault, from beginning to end
+# make test   everything that the project claims, with the race detector
+# The other targets are listed by `make help`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := build/bin
+TOOLS := build/tools
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Static, without paths of the machine that built them.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath
+
+MODE ?= seal
+KEEP ?= 0
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## the three binaries that are installed, in build/bin
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/ ./cmd/enrich ./cmd/vault-seal ./integrations/custom-vault
+
+# Vault takes about a minute to build, so it is built once, as a binary of its own, and never with -race.
+$(BIN)/vaultserver: $(shell find lab/vaultserver -type f 2>/dev/null)
+	@mkdir -p $(BIN)
+	@echo "building a real Vault for the lab (about a minute, once)"
+	cd lab/vaultserver && $(GO_BUILD) -ldflags '-s -w' -o ../../$(BIN)/vaultserver .
+
+.PHONY: vaultserver
+vaultserver: $(BIN)/vaultserver ## the lab's Vault, in build/bin
+
+.PHONY: demo
+demo: ## bob's story; MODE=observe arms nothing, KEEP=1 leaves everything running
+	@echo "building the integration (about a minute with empty caches)"
+	@$(MAKE) --no-print-directory build vaultserver
+	@cd lab && $(GO_BUILD) -o ../$(BIN)/demo ./cmd/demo
+	@$(BIN)/demo -mode $(MODE) $(if $(filter-out 0,$(KEEP)),-keep)
+
+.PHONY: test
+test: build vaultserver ## all tests, race detector on
+	go vet ./...
+	go test -race ./...
+	cd lab && go vet ./... && go test -race ./...
+
+.PHONY: oracle
+oracle: ## hold the lab to recordings of real daemons: CASES=DIR [MUTATE=SEED]
+	@test -n "$(CASES)" || { echo 'usage: make oracle CASES=DIR [MUTATE=SEED]' >&2; exit 2; }
+	@cd lab && $(GO_BUILD) -o ../$(BIN)/oracle ./cmd/oracle
+	@$(BIN)/oracle -cases "$(CASES)" $(if $(MUTATE),-mutate $(MUTATE))
+
+.PHONY: bench
+bench: build vaultserver ## figures, each beside its yardstick in the same run
+	go test -run '^$$' -bench . -benchtime 1s ./...
+	cd lab && go test -run '^$$' -bench . -benchtime 1s ./...
+
+$(TOOLS)/golangci-lint: tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "building golangci-lint (about two minutes, once)"
+	cd tools && go build -o ../$(TOOLS)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## style, mistakes, and the arrows between packages
+	$(TOOLS)/golangci-lint run ./...
+	cd lab && ../$(TOOLS)/golangci-lint run --config ../.golangci.yml ./...
+
+# Owners are set where the users exist: on a real manager as root. DESTDIR is for packages and for a look.
+DESTDIR ?=
+
+.PHONY: install
+install: build ## the manager's side, below DESTDIR: owners and modes as docs/install.md says
+	@DESTDIR='$(DESTDIR)' BIN='$(BIN)' bash packaging/install.sh manager
+
+.PHONY: install-agent
+install-agent: build ## the agent's side, below DESTDIR
+	@DESTDIR='$(DESTDIR)' BIN='$(BIN)' bash packaging/install.sh agent
+
+.PHONY: clean
+clean: ## everything that was built
+	rm -rf build

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"custom-vault/internal/config"
+	"custom-vault/internal/pipeline"
+	"custom-vault/internal/publish"
+	"custom-vault/internal/response"
+	"custom-vault/internal/screen"
+	"custom-vault/internal/store"
+)
+
+// app is the line of stages with everything that it works with: the daemon's, and that of a command in the
+// foreground.
+type app struct {
+	cfg       config.Config
+	log       logrus.FieldLogger
+	store     *store.Store // nil in a trial
+	resolvers *resolvers
+	line      *pipeline.Pipeline
+	publisher *publish.Publisher
+	responder *response.Responder
+	closers   []func() error
+}
+
+// newApp puts the parts together. With trial the store is left alone, and there are no workers.
+func newApp(ctx context.Context, cfg config.Config, log logrus.FieldLogger, trial bool) (*app, error) {
+	a := &app{cfg: cfg, log: log}
+	if err := a.assemble(ctx, trial); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *app) assemble(ctx context.Context, trial bool) error {
+	rules, err := rulesOf(a.cfg)
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	var known []string
+	var keep pipeline.Store = pipeline.Forgetful{}
+	if !trial {
+		if a.store, err = store.Open(ctx, a.cfg.Store.Dir); err != nil {
+			return failed(err)
+		}
+		a.closers = append(a.closers, a.store.Close)
+		keep = a.store
+		if known, err = a.store.OwnRequests(ctx, time.Now().Add(-24*time.Hour)); err != nil {
+			return failed(err)
+		}
+	}
+	ours := screen.New(func() screen.Self { return a.resolvers.self() }, known)
+	if a.resolvers, err = newResolvers(a.cfg, ours, a.log); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	a.closers = append(a.closers, func() error { a.resolvers.close(); return nil })
+	a.line = pipeline.New(a.cfg, pipeline.Deps{
+		Store: keep, Resolver: a.resolvers, Screen: ours, Rules: rules, Log: a.log, Committed: a.committed,
+	})
+	if trial {
+		return nil
+	}
+	return a.workers()
+}
+
+// workers makes the publisher and the responder.
+func (a *app) workers() error {
+	var err error
+	socket := publish.NewSocket(a.cfg.Wazuh.QueueSocket(), 0)
+	a.closers = append(a.closers, socket.Close)
+	a.publisher, err = publish.New(publish.Config{
+		Dialect: publish.DialectOf(a.cfg.Wazuh.Version), PerSecond: a.cfg.Publish.Pace, Observer: &publishLog{log: a.log},
+	}, a.store, socket)
+	if err != nil {
+		return failed(err)
+	}
+	api, closeAPI, err := newAPI(a.cfg)
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	a.closers = append(a.closers, func() error { closeAPI(); return nil })
+	nodes, err := newProber(a.cfg)
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	a.closers = append(a.closers, func() error { nodes.close(); return nil })
+	a.responder = response.New(response.Config{
+		Ledger: a.store, API: api, Prober: nodes, Targets: targetsOf(a.cfg), Command: a.cfg.Wazuh.API.Command,
+		ObserveOnly: a.cfg.Decide.ObserveOnly, SealsPerDay: a.cfg.Decide.SealsPerDay, Halted: pipeline.Halted(a.cfg.Decide),
+		Log: a.log, Told: a.publisher.Wake,
+	})
+	return nil
+}
+
+func (a *app) committed(events, intents int) {
+	if events > 0 {
+		a.publisher.Wake()
+	}
+	if intents > 0 {
+		a.responder.Wake()
+	}
+}
+
+// once takes a line through all stages in the foreground, and waits for what it leads to.
+func (a *app) once(ctx context.Context, line pipeline.Line, trial bool) (pipeline.Result, error) {
+	if err := a.resolvers.login(ctx); err != nil {
+		a.log.WithError(err).Warn("lookup: identities come from the record alone")
+	}
+	if trial {
+		return a.line.Try(ctx, []pipeline.Line{line})
+	}
+	result, err := a.line.Handle(ctx, pipeline.Batch{Lines: []pipeline.Line{line}})
+	if err != nil {
+		return result, err
+	}
+	for worked := true; worked && err == nil; {
+		worked, err = a.responder.Step(ctx)
+	}
+	return result, errors.Join(err, a.publisher.Flush(ctx))
+}
+
+// close ends everything, in the reverse order of its making.
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// checkHome tells early that the manager is not where the configuration says.
+func checkHome(cfg config.Config) error {
+	for _, dir := range []string{cfg.Wazuh.Home, cfg.Wazuh.JournalDir()} {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("wazuh.home: %w: is a Wazuh manager installed there, with this integration's journal folder (make install)?", err)
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("wazuh.home: %s is not a folder", dir)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"custom-vault/internal/config"
+	"custom-vault/internal/event"
+	"custom-vault/internal/identity"
+	"custom-vault/internal/vaultlookup"
+)
+
+// lookupTime is how long a person waits for an answer.
+const lookupTime = 10 * time.Second
+
+func newLookup(opts *options) *cobra.Command {
+	var asJSON bool
+	var cluster string
+	command := &cobra.Command{
+		Use:   "lookup ACCESSOR|ENTITY",
+		Short: "Ask Vault who a token accessor or an entity id belongs to, and what they may do",
+		Long:  "Ask Vault who a token accessor or an entity id belongs to, and what they may do.\n" + exitHelp,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(opts)
+			if err != nil {
+				return err
+			}
+			return runLookup(cmd.Context(), cfg, cluster, args[0], asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the identity as JSON")
+	command.Flags().StringVar(&cluster, "cluster", "", "name of the cluster; needed where several are configured")
+	return command
+}
+
+func runLookup(ctx context.Context, cfg config.Config, name, key string, asJSON bool, stdout, stderr io.Writer) error {
+	cluster, err := chooseCluster(cfg, name)
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	log, closeLog := newLog(onlyToStderr(cfg), stderr)
+	resolver, err := newResolver(cfg, cluster, nil, log)
+	if err != nil {
+		return &exitError{code: exitUsage, err: errors.Join(err, closeLog())}
+	}
+	defer resolver.Close()
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	if err := resolver.Login(ctx); err != nil {
+		return &exitError{code: codeOf(err), err: err}
+	}
+	who, lookupErr := resolver.Lookup(ctx, key)
+	if lookupErr != nil && who.Rung == identity.RungNone {
+		return &exitError{code: codeOf(lookupErr), err: lookupErr}
+	}
+	if err := printIdentity(stdout, who, asJSON); err != nil {
+		return failed(err)
+	}
+	if lookupErr != nil {
+		return &exitError{code: codeOf(lookupErr), err: lookupErr}
+	}
+	return nil
+}
+
+func chooseCluster(cfg config.Config, name string) (config.Cluster, error) {
+	var names []string
+	for _, cluster := range cfg.Clusters {
+		if cluster.Name == name || name == "" && len(cfg.Clusters) == 1 {
+			if cluster.TokenFile == "" {
+				return config.Cluster{}, fmt.Errorf("cluster %s has no token_file, so Vault cannot be asked", cluster.Name)
+			}
+			return cluster, nil
+		}
+		names = append(names, cluster.Name)
+	}
+	if name == "" {
+		return config.Cluster{}, fmt.Errorf("say which cluster with --cluster: %s", strings.Join(names, ", "))
+	}
+	return config.Cluster{}, fmt.Errorf("no cluster is called %q: there are %s", name, strings.Join(names, ", "))
+}
+
+func onlyToStderr(cfg config.Config) config.Config {
+	cfg.Log.File, cfg.Log.Level, cfg.Log.Format = "", "warning", "text"
+	return cfg
+}
+
+// codeOf is the exit code of a lookup that failed.
+func codeOf(err error) int {
+	switch {
+	case errors.Is(err, vaultlookup.ErrGone):
+		return exitDead
+	case errors.Is(err, vaultlookup.ErrUnknown):
+		return exitUnknown
+	case errors.Is(err, vaultlookup.ErrUnreachable):
+		return exitUnreachable
+	case errors.Is(err, vaultlookup.ErrNotPermitted):
+		return exitNotPermitted
+	}
+	return exitFailed
+}
+
+func printIdentity(w io.Writer, who identity.Identity, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(who)
+	}
+	var out strings.Builder
+	for _, line := range identityLines(who) {
+		if line[1] != "" {
+			fmt.Fprintf(&out, "%-12s %s\n", line[0], event.Visible(line[1]))
+		}
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// identityLines tells an identity to a person, what they may do first.
+func identityLines(who identity.Identity) [][2]string {
+	lines := [][2]string{{"who", who.Name()}}
+	if who.Reach != nil {
+		lines = append(lines, [2]string{"powers", strings.Join(who.Reach.Powers, ", ")})
+	}
+	lines = append(lines,
+		[2]string{"policies", strings.Join(who.Policies.All, ", ")},
+		[2]string{"  token's", strings.Join(who.Policies.Token, ", ")},
+		[2]string{"  identity's", strings.Join(who.Policies.Identity, ", ")},
+		[2]string{"token", tokenWords(who.Token)},
+		[2]string{"accessor", who.Accessor},
+		[2]string{"hashed", who.AccessorHash},
+	)
+	if n := who.Entity; n != nil {
+		lines = append(lines, [2]string{"entity", n.ID + " " + n.Name + disabledWord(n)})
+		for _, alias := range n.Aliases {
+			lines = append(lines, [2]string{"  alias", fmt.Sprintf("%s at %s (%s)", alias.Name, alias.Mount, alias.MountType)})
+		}
+		for _, group := range n.DirectGroups {
+			lines = append(lines, [2]string{"  group", group.Name + " " + group.ID})
+		}
+		for _, group := range n.InheritedGroups {
+			lines = append(lines, [2]string{"  inherited", group.Name + " " + group.ID})
+		}
+	}
+	sure := fmt.Sprintf("%s, by %s", who.Confidence, who.Rung)
+	if who.Why != "" {
+		sure += ": " + string(who.Why)
+	}
+	return append(lines, [2]string{"how sure", sure})
+}
+
+func disabledWord(n *identity.Entity) string {
+	switch {
+	case n.Gone:
+		return " (deleted or merged)"
+	case n.Disabled:
+		return " (DISABLED)"
+	}
+	return ""
+}
+
+func tokenWords(t identity.Token) string {
+	words := []string{string(t.State)}
+	for _, word := range []string{t.Type, t.DisplayName, t.Path} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	if t.Orphan {
+		words = append(words, "orphan")
+	}
+	if !t.Expires.IsZero() {
+		words = append(words, "expires "+t.Expires.UTC().Format(time.RFC3339))
+	}
+	return strings.Join(words, ", ")
+}

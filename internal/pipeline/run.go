@@ -1,0 +1,101 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"custom-vault/internal/event"
+	"custom-vault/internal/follow"
+)
+
+// Source gives batches of lines, in order, each with the bookmark behind it. Next waits until there is something.
+type Source interface {
+	Next(ctx context.Context) (Batch, error)
+}
+
+// Paces of the line when nothing comes, and when something fails.
+const (
+	tick       = 10 * time.Second // suspects are judged, and our request ids kept
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 5 * time.Second
+)
+
+// Run reads the sources and handles what they give until ctx ends. A batch that could not be handled is tried again
+// until it can: its source waits meanwhile, and the lines wait in their files.
+func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
+	batches := make(chan Batch) // unbuffered: work waits in files, not in memory
+	readers, reading := errgroup.WithContext(ctx)
+	for _, source := range sources {
+		readers.Go(func() error { return read(reading, source, batches) })
+	}
+	for ctx.Err() == nil && reading.Err() == nil {
+		select {
+		case batch := <-batches:
+			p.insist(ctx, batch)
+		case <-time.After(tick):
+			p.insist(ctx, Batch{})
+		case <-reading.Done():
+		}
+	}
+	err := readers.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func read(ctx context.Context, source Source, batches chan<- Batch) error {
+	for {
+		batch, err := source.Next(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case batches <- batch:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (p *Pipeline) insist(ctx context.Context, batch Batch) {
+	for wait := retryFirst; ctx.Err() == nil; wait = min(2*wait, retryMost) {
+		_, err := p.Handle(ctx, batch)
+		if err == nil {
+			return
+		}
+		p.log.WithError(err).WithField("again_in", wait.String()).Error("pipeline: batch was not kept")
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// limits bound one batch: enough to make a transaction worth its sync, little enough to be quick.
+var limits = follow.Limits{Lines: 512, Bytes: 4 << 20}
+
+// Followed is a follower as a Source.
+type Followed struct{ *follow.Follower }
+
+// Next gives the follower's next lines and gaps.
+func (f Followed) Next(ctx context.Context) (Batch, error) {
+	got, err := f.Follower.Next(ctx, limits)
+	if err != nil {
+		return Batch{}, err
+	}
+	batch := Batch{Source: string(got.After.Source), Bookmark: got.After.String()}
+	for _, item := range got.Items {
+		if item.Gap != nil {
+			batch.Gaps = append(batch.Gaps, event.Gap{
+				Source: string(item.Source), File: item.Gap.File, Reason: string(item.Gap.Reason), Bytes: item.Gap.Bytes,
+			})
+			continue
+		}
+		batch.Lines = append(batch.Lines, Line{Source: string(item.Source), Text: item.Text})
+	}
+	return batch, nil
+}

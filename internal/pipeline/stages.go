@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"custom-vault/internal/alert"
+	"custom-vault/internal/config"
+	"custom-vault/internal/escalation"
+	"custom-vault/internal/event"
+	"custom-vault/internal/identity"
+	"custom-vault/internal/incident"
+	"custom-vault/internal/observe"
+	"custom-vault/internal/response"
+	"custom-vault/internal/screen"
+	"custom-vault/internal/store"
+)
+
+// An alert is one value that grows from stage to stage. Each stage takes what the one before gave, so that its
+// signature says what it may know.
+type (
+	// Line is what a source gave.
+	Line struct {
+		Source string
+		Text   []byte
+	}
+	// Accepted is a line that is an alert of ours, for the first time.
+	Accepted struct {
+		Line
+		Alert   *alert.Alert
+		Cluster string // empty: the alert's agent is in none
+		Verdict screen.Verdict
+	}
+	// Identified is an alert with the answer to who it was.
+	Identified struct {
+		Accepted
+		Identity identity.Identity
+	}
+	// Observed is an alert with what its subject did lately.
+	Observed struct {
+		Identified
+		Seen observe.Observations
+	}
+	// Decided is an alert with what follows from it.
+	Decided struct {
+		Observed
+		Input    escalation.Input
+		Decision escalation.Decision
+		Incident *incident.Incident // nil: nothing worth one
+		Event    *event.Event       // nil: nothing to publish
+	}
+)
+
+// accept parses lines and drops those that are not ours or were handled before.
+func (p *Pipeline) accept(ctx context.Context, lines []Line) ([]Accepted, error) {
+	var accepted []Accepted
+	var keys []alert.Key
+	for _, line := range lines {
+		a, err := alert.Parse(line.Text)
+		switch {
+		case errors.Is(err, alert.ErrNotVault):
+			continue
+		case err != nil:
+			p.log.WithError(err).WithField("source", line.Source).Warn("accept: line refused")
+			continue
+		}
+		cluster, _ := p.cfg.ClusterOf(a.Agent.ID)
+		accepted = append(accepted, Accepted{Line: line, Alert: a, Cluster: cluster.Name})
+		keys = append(keys, a.Key)
+	}
+	known, err := p.deps.Store.Known(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	fresh := accepted[:0]
+	for _, a := range accepted {
+		if !known[a.Alert.Key] {
+			known[a.Alert.Key] = true // a second arrival may be in the same batch
+			fresh = append(fresh, a)
+		}
+	}
+	return fresh, nil
+}
+
+// screen marks what is our own.
+func (p *Pipeline) screen(batch []Accepted, now time.Time) {
+	for i := range batch {
+		batch[i].Verdict = p.deps.Screen.Judge(batch[i].Alert, now)
+	}
+}
+
+// identify asks who acted, for many alerts at once. It never fails: an identity that could not be had says why.
+func (p *Pipeline) identify(ctx context.Context, batch []Accepted) []Identified {
+	identified := make([]Identified, len(batch))
+	var asking errgroup.Group
+	asking.SetLimit(lookupsAtOnce)
+	for i, a := range batch {
+		identified[i].Accepted = a
+		if a.Alert.Record == nil || a.Verdict == screen.Lookup || a.Verdict == screen.Echo {
+			continue
+		}
+		asking.Go(func() error {
+			// A suspect uses our own token: asking Vault about it would be one more record to be asked about.
+			identified[i].Identity = p.deps.Resolver.Resolve(ctx, a.Cluster, a.Alert, a.Verdict != screen.Suspect)
+			return nil
+		})
+	}
+	_ = asking.Wait() // the functions return nil
+	return identified
+}
+
+// observe counts what the subject did.
+func (p *Pipeline) observe(in Identified) Observed {
+	return Observed{Identified: in, Seen: p.windows.Add(in.subject(), in.Alert.Record)}
+}
+
+// subject is the key that acts are counted under: the identity's, else for acts of nobody the address.
+func (in Identified) subject() string {
+	subject := in.Identity.Subject()
+	if record := in.Alert.Record; subject == "" && record != nil && record.RemoteAddress != "" {
+		subject = "address:" + record.RemoteAddress
+	}
+	return subject
+}
+
+// decide lets rules and guards look, and groups what belongs together.
+func (p *Pipeline) decide(ctx context.Context, in Observed, guards *guardReader, incidents *incidentReader) (Decided, error) {
+	state, err := guards.state(ctx, in)
+	if err != nil {
+		return Decided{}, err
+	}
+	out := Decided{Observed: in}
+	out.Input = escalation.Input{Alert: in.Alert, Identity: in.Identity, Seen: in.Seen, State: state, Now: guards.now}
+	out.Decision = escalation.Decide(p.deps.Rules, out.Input)
+	for _, problem := range out.Decision.Problems {
+		p.log.WithField("problem", problem).Error("decide: a rule could not be evaluated")
+	}
+	if out.Incident, err = incidents.join(ctx, out); err != nil {
+		return Decided{}, err
+	}
+	if p.worthPublishing(out) {
+		e := event.Enriched(out.Input, out.Decision, out.incidentID())
+		out.Event = &e
+	}
+	return out, nil
+}
+
+func (d Decided) incidentID() string {
+	if d.Incident == nil {
+		return ""
+	}
+	return d.Incident.ID
+}
+
+// publishLevel is the level from which every alert is published.
+const publishLevel = 7
+
+func (p *Pipeline) worthPublishing(d Decided) bool {
+	return p.cfg.Publish.What == "all" || d.Alert.Rule.Level >= publishLevel || d.Decision.Wanted >= escalation.Watch || d.Seen.FirstToday
+}
+
+// row is what the store keeps of the alert.
+func (d Decided) row() (store.Handled, error) {
+	row := d.Accepted.row("decided")
+	row.Subject, row.Incident = d.Seen.Subject, d.incidentID()
+	decision, err := json.Marshal(d.Decision)
+	if err != nil {
+		return row, fmt.Errorf("encode decision: %w", err)
+	}
+	who, err := json.Marshal(d.Identity)
+	if err != nil {
+		return row, fmt.Errorf("encode identity: %w", err)
+	}
+	row.Decision, row.Identity = string(decision), string(who)
+	return row, nil
+}
+
+func (a Accepted) row(outcome string) store.Handled {
+	return store.Handled{
+		Key: a.Alert.Key, AlertID: a.Alert.ID, Node: a.Alert.Node, At: a.Alert.Timestamp, Source: a.Source,
+		Kind: string(a.Alert.Kind), RuleID: a.Alert.Rule.ID, Level: a.Alert.Rule.Level, Agent: a.Alert.Agent.ID,
+		Cluster: a.Cluster, Outcome: outcome,
+	}
+}
+
+// intent is the response that the decision asks for; ok is false where it asks for none.
+func (d Decided) intent(now time.Time) (intent store.Intent, ok bool, err error) {
+	if d.Decision.Action <= escalation.Notify {
+		return store.Intent{}, false, nil
+	}
+	ground := response.Ground{
+		Decision: d.Decision, AlertID: d.Alert.ID, AlertKey: d.Alert.Key.String(), Agent: event.AgentOf(d.Alert),
+		Subject: d.Seen.Subject, Name: d.Identity.Name(), Incident: d.incidentID(),
+	}
+	detail, err := ground.Detail()
+	if err != nil {
+		return store.Intent{}, false, err
+	}
+	return store.Intent{
+		ID: "int-" + d.Alert.Key.String()[:32], Cluster: d.Cluster, Action: d.Decision.Action,
+		Severity: d.Decision.Severity, Created: now, Detail: detail,
+	}, true, nil
+}
+
+// armed turns the configuration's modes into the set that the guards know.
+func armed(decide config.Decide) map[escalation.Action]struct{} {
+	set := make(map[escalation.Action]struct{})
+	if decide.Seal == config.ModeArmed {
+		set[escalation.Seal] = struct{}{}
+	}
+	return set
+}

@@ -1,0 +1,146 @@
+// Package screen tells what is our own from what is not: our events that come back, our lookups in Vault's audit
+// log, and the intruder who uses our token. It may import the standard library and package alert, and must never
+// decide by what an attacker can choose: display names, user agents and paths do not count.
+package screen
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"custom-vault/internal/alert"
+)
+
+// Verdict is what an alert is to us.
+type Verdict string
+
+// The verdicts.
+const (
+	Foreign Verdict = "foreign" // not ours: it goes on
+	Echo    Verdict = "echo"    // an event of ours, published
+	Lookup  Verdict = "lookup"  // a request of ours to Vault, proved by the id that its answer carried
+	Suspect Verdict = "suspect" // our token, but no answer of ours has carried that request's id: not yet, or never
+)
+
+// Patience is how long a suspect may wait for its answer's id. A request is in the audit log before its answer is
+// here, and its alert is usually a second behind both.
+const Patience = 30 * time.Second
+
+// MaxIDs bounds the remembered request ids; the oldest are forgotten first. At ten lookups a second that is an hour.
+const MaxIDs = 40_000
+
+// MaxSuspects bounds the suspects that wait. Where there are more, the newest is judged at once.
+const MaxSuspects = 10_000
+
+// Self is how our own token shows in an audit record.
+type Self struct {
+	Accessors []string // raw, and hashed for each device that hashes
+	EntityIDs []string
+}
+
+// Screen remembers our requests. It is safe for concurrent use.
+type Screen struct {
+	self func() Self
+
+	mu       sync.Mutex
+	ids      map[string]struct{}
+	order    []string // ids, oldest first
+	fresh    []string // ids that were not handed over yet
+	suspects []suspect
+}
+
+type suspect struct {
+	alert *alert.Alert
+	until time.Time
+}
+
+// New returns a screen that knows the ids of earlier requests. self is asked anew each time: tokens are renewed.
+func New(self func() Self, known []string) *Screen {
+	s := &Screen{self: self, ids: make(map[string]struct{})}
+	for _, id := range known {
+		s.remember(id)
+	}
+	return s
+}
+
+// Own notes the request id of an answer that Vault gave us.
+func (s *Screen) Own(requestID string, _ time.Time) {
+	if requestID == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.remember(requestID) {
+		s.fresh = append(s.fresh, requestID)
+	}
+}
+
+func (s *Screen) remember(id string) bool {
+	if _, known := s.ids[id]; known {
+		return false
+	}
+	if len(s.order) >= MaxIDs {
+		delete(s.ids, s.order[0])
+		s.order = s.order[1:]
+	}
+	s.ids[id] = struct{}{}
+	s.order = append(s.order, id)
+	return true
+}
+
+// TakeFresh hands over the ids that were noted since it was last called, for the store.
+func (s *Screen) TakeFresh() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fresh := s.fresh
+	s.fresh = nil
+	return fresh
+}
+
+// Judge says what an alert is. A suspect is kept, and judged again by Due.
+func (s *Screen) Judge(a *alert.Alert, now time.Time) Verdict {
+	if a.Kind == alert.KindOwn {
+		return Echo
+	}
+	if a.Record == nil || !s.byOurToken(a.Record) {
+		return Foreign
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ours := s.ids[a.Record.RequestID]; ours {
+		return Lookup
+	}
+	if len(s.suspects) < MaxSuspects {
+		s.suspects = append(s.suspects, suspect{alert: a, until: now.Add(Patience)})
+	}
+	return Suspect
+}
+
+func (s *Screen) byOurToken(record *alert.Record) bool {
+	actor, self := record.Actor(), s.self()
+	if actor.Accessor != "" && slices.Contains(self.Accessors, actor.Accessor) {
+		return true
+	}
+	return actor.EntityID != "" && slices.Contains(self.EntityIDs, actor.EntityID)
+}
+
+// Due returns the alerts of suspects whose patience is over and that succeeded under an id that we never got: each
+// is an intruder with our token. Answers that are errors carry no id, so failed requests prove nothing.
+func (s *Screen) Due(now time.Time) []*alert.Alert {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var intruders []*alert.Alert
+	waiting := s.suspects[:0]
+	for _, w := range s.suspects {
+		if w.until.After(now) {
+			waiting = append(waiting, w)
+			continue
+		}
+		_, ours := s.ids[w.alert.Record.RequestID]
+		if !ours && w.alert.Record.Outcome() == alert.Done {
+			intruders = append(intruders, w.alert)
+		}
+	}
+	s.suspects = waiting
+	return intruders
+}
