@@ -13,7 +13,7 @@ type Rung int
 
 // The ladder, best first.
 const (
-	RungNone     Rung = iota // not asked yet
+	RungNone     Rung = iota // not asked, or nothing to ask about
 	RungAccessor             // the record's raw accessor, looked up in Vault
 	RungHash                 // the record's hashed accessor, found in the audit-hash index and looked up
 	RungEntity               // the record's entity id, read from Vault's identity store
@@ -84,6 +84,8 @@ const (
 	ReasonUnauthenticated Reason = "request carried no token"
 	ReasonInvalidToken    Reason = "request carried an invalid token"
 	ReasonFailedLogin     Reason = "login was refused"
+	ReasonLogin           Reason = "login is under way" // the request's record: the response's will name the token
+	ReasonNoRecord        Reason = "alert carries no audit record"
 )
 
 // Identity is what is known about the actor of one alert.
@@ -193,6 +195,28 @@ func (id Identity) Name() string {
 		return "nobody (" + string(id.Why) + ")"
 	}
 	return "unknown"
+}
+
+// MayImprove reports whether asking again later may give a better answer: Vault was away or throttled us, our own
+// token was bad, or the accessor's hash was not indexed yet.
+func (id Identity) MayImprove() bool {
+	switch id.Why {
+	case ReasonHashed, ReasonUnreachable, ReasonSealed, ReasonTimeout, ReasonThrottled, ReasonNotPermitted,
+		ReasonOwnTokenInvalid, ReasonBadAnswer:
+		return true
+	}
+	return false
+}
+
+// Better reports whether id stands on a better rung than other, or on the same with more behind it: upwards only.
+func (id Identity) Better(other Identity) bool {
+	if id.Rung == RungNone {
+		return false
+	}
+	if other.Rung == RungNone || id.Rung != other.Rung {
+		return other.Rung == RungNone || id.Rung < other.Rung
+	}
+	return id.Confidence == Confirmed && other.Confidence != Confirmed
 }
 
 // Subject is the key under which acts of the same actor are counted: the entity, else the accessor (raw or
