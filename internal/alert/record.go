@@ -172,8 +172,9 @@ func (r *Record) Outcome() Outcome {
 }
 
 // Login reports whether the record is of an attempt to log in: it then has no actor but the one that it makes.
-// Auth backends of every kind log in below a path named login (userpass, approle, ldap, cert, jwt …).
+// Auth backends of every kind log in at login, or below it, on their mount (userpass, approle, ldap, cert, jwt …). A
+// login elsewhere in the path is a name that somebody gave: a user or a role called login has an actor who changed it.
 func (r *Record) Login() bool {
 	return r.MountClass == "auth" && r.Operation == "update" && r.MountType != "token" &&
-		strings.Contains("/"+strings.TrimPrefix(r.Path, r.MountPoint)+"/", "/login/")
+		strings.HasPrefix(strings.TrimPrefix(r.Path, r.MountPoint)+"/", "login/")
 }

@@ -231,9 +231,9 @@ func (l *life) fetch(ctx context.Context) (token secret.Text, accessor string, e
 	answer, failure := l.vault.call(ctx, http.MethodPut, path, map[string]any{"role_id": role.RoleID, "secret_id": string(id.Reveal())})
 	switch {
 	case failure == vaultclient.Rejected:
-		return secret.Text{}, "", fmt.Errorf("log in at %s: role id or secret id refused: issue a new secret id into %s", path, role.SecretIDFile)
+		return secret.Text{}, "", fmt.Errorf("log in at %s: %w: role id or secret id refused: issue a new secret id into %s", path, ErrNotPermitted, role.SecretIDFile)
 	case failure != vaultclient.None:
-		return secret.Text{}, "", fmt.Errorf("log in at %s: %s", path, failure)
+		return secret.Text{}, "", fmt.Errorf("log in at %s: %w", path, lookupError(failure))
 	case answer.Auth == nil || answer.Auth.ClientToken == "":
 		return secret.Text{}, "", errors.New("log in at " + path + ": the answer has no token")
 	}
