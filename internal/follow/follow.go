@@ -275,19 +275,18 @@ func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) err
 			return nil
 		}
 	}
-	if t.atEnd {
-		changed, err := t.recheck()
-		if err != nil {
+	changed, err := t.recheck()
+	if err != nil {
+		return err
+	}
+	if changed {
+		gap := Gap{Reason: Truncated, File: t.name, Offset: t.off, Bytes: Unknown}
+		if err := t.seek(0); err != nil {
 			return err
 		}
-		if changed {
-			gap := Gap{Reason: Truncated, File: t.name, Offset: t.off, Bytes: Unknown}
-			if err := t.seek(0); err != nil {
-				return err
-			}
-			f.addGap(gap, b)
-		}
+		f.addGap(gap, b)
 	}
+	t.atEnd = t.ended
 	for !b.full(lim) && ctx.Err() == nil {
 		line, overlong, ok := t.line(f.opt.MaxLine)
 		switch {
@@ -300,6 +299,8 @@ func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) err
 		case ok:
 			f.moved = true
 			b.Passed++
+		case t.atEnd:
+			return nil
 		default:
 			n, err := t.fill(f.opt.MaxLine)
 			b.scanned += int64(n)
@@ -311,12 +312,12 @@ func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) err
 				f.addGap(Gap{Reason: Unreadable, File: t.name, Offset: t.off, Bytes: Unknown, Detail: err.Error()}, b)
 				return nil
 			}
-			if err != nil || t.atEnd {
+			if err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return t.keepWhole()
 }
 
 func (f *Follower) wanted(line []byte) bool {
@@ -342,7 +343,7 @@ func (f *Follower) retire(b *Batch) {
 		if t.dated && t.key == f.newest || t.id == named || !t.atEnd || f.layout.future(t.key, now) {
 			continue
 		}
-		if t.zip == nil && now.Sub(t.grew) < f.opt.Settle && len(f.held) <= maxHeld {
+		if !f.quiet(t, now) && len(f.held) <= maxHeld {
 			continue
 		}
 		rest := t.pending()
@@ -354,6 +355,18 @@ func (f *Follower) retire(b *Batch) {
 			f.addGap(Gap{Reason: Torn, File: t.name, Offset: t.off, Bytes: rest}, b)
 		}
 	}
+}
+
+// quiet says that nothing more is to be expected of a file that has a successor.
+func (f *Follower) quiet(t *tail, now time.Time) bool {
+	if t.zip != nil {
+		return true
+	}
+	last := t.grew
+	if end := f.layout.end(t.key); end.After(last) {
+		last = end
+	}
+	return now.Sub(last) >= f.opt.Settle
 }
 
 func (f *Follower) addGap(g Gap, b *Batch) {

@@ -30,6 +30,8 @@ type layout interface {
 	path(name string) string
 	// before is a key that no file of time t or later has, and not much smaller.
 	before(t time.Time) key
+	// end is the time before which a file is not over; zero when it does not tell.
+	end(k key) time.Time
 	// future says that a file of this key cannot be there yet.
 	future(k key, now time.Time) bool
 }
@@ -173,6 +175,9 @@ func (l *alertsLayout) before(t time.Time) key {
 	return key{date: y*10000 + int(m)*100 + d}
 }
 
+// end is unknown: analysisd closes a file before it links the next one.
+func (l *alertsLayout) end(key) time.Time { return time.Time{} }
+
 // future is never true: alerts.json itself says which file is the newest.
 func (l *alertsLayout) future(key, time.Time) bool { return false }
 
@@ -223,6 +228,9 @@ func (l *journalLayout) list(after key) ([]entry, error) {
 }
 
 func (l *journalLayout) before(t time.Time) key { return hourKey(t.Add(-time.Hour)) }
+
+// end is that of the hour. A hook that was held up writes where it was going to.
+func (l *journalLayout) end(k key) time.Time { return l.hour(k).Add(time.Hour) }
 
 // future finds the files of a hook whose clock was wrong: they are read, but must
 // not make those of the right time look old.

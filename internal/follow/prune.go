@@ -38,7 +38,7 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 		busy[t.key] = true
 	}
 	for _, e := range all {
-		if busy[e.key] || e.key.compare(newest) > 0 || f.opt.Now().Sub(l.hour(e.key)) < time.Hour+PruneAfter {
+		if busy[e.key] || e.key.compare(newest) > 0 || f.opt.Now().Sub(l.end(e.key)) < PruneAfter {
 			continue
 		}
 		name := l.name(e.key)

@@ -14,7 +14,7 @@ import (
 
 const (
 	headSize  = 1024      // bytes of a file's beginning that identify it
-	tailSize  = 64        // bytes before the offset that prove the place
+	tailSize  = 256       // bytes before the offset that prove the place
 	blockSize = 256 << 10 // bytes read at once
 )
 
@@ -48,10 +48,12 @@ type tail struct {
 	scanned int    // bytes from r that hold no newline
 	off     int64  // of the next line
 	skipped int64  // bytes of an overlong line that were let go of
-	lead    []byte // the first of them, as far as the head needs them
+	lead    []byte // the first of those
+	kept    []byte // those before off, while they are no longer in the buffer
 	head    []byte // the first bytes before off
 	print   Print  // of head
-	atEnd   bool   // the last fill found nothing more
+	atEnd   bool   // the last fill came to the end of the file
+	ended   bool   // of a compressed one: no more will come
 
 	gap *Gap     // to be told before anything else
 	was Position // and what the bookmark says until then
@@ -109,8 +111,16 @@ func (t *tail) position() Position {
 	}
 	return Position{
 		Name: t.name, Device: t.id.device, Inode: t.id.inode, Offset: t.off,
-		Head: t.print, Tail: printOf(t.buf[max(0, t.r-tailSize):t.r]),
+		Head: t.print, Tail: printOf(t.place()),
 	}
+}
+
+// place is the last bytes before off.
+func (t *tail) place() []byte {
+	if t.skipped > 0 {
+		return t.kept
+	}
+	return t.buf[max(0, t.r-tailSize):t.r]
 }
 
 // readTo is how far the file has been read.
@@ -148,9 +158,10 @@ func (t *tail) line(most int) (line []byte, overlong int64, ok bool) {
 // skip lets go of what is buffered of an overlong line. The offset stays at the
 // line's start: only its newline says that it is over.
 func (t *tail) skip() {
-	if room := headSize - len(t.head); room > 0 {
-		t.lead = upTo(room, t.lead, t.buf[t.r:t.w])
+	if t.skipped == 0 {
+		t.kept = bytes.Clone(t.place())
 	}
+	t.lead = upTo(headSize, t.lead, t.buf[t.r:t.w])
 	t.skipped += int64(t.w - t.r)
 	t.r, t.scanned = t.w, 0
 }
@@ -163,17 +174,22 @@ func upTo(size int, a, b []byte) []byte {
 	return append(a, b[:min(len(b), size-len(a))]...)
 }
 
-// fill reads the next block behind what is buffered. At the file's end it reads
-// nothing and sets atEnd; more may come later, except to a compressed file.
+// fill reads the next block behind what is buffered, and sets atEnd when it came
+// to the file's end. More may come later, except to a compressed file.
 func (t *tail) fill(most int) (int, error) {
 	t.makeRoom(most)
-	var src io.Reader = t.file
+	room := t.buf[t.w:]
+	var n int
+	var err error
 	if t.zip != nil {
-		src = t.zip
+		n, err = t.zip.Read(room)
+		t.ended = errors.Is(err, io.EOF)
+		t.atEnd = t.ended
+	} else {
+		n, err = t.file.Read(room)
+		t.atEnd = n < len(room) && (err == nil || errors.Is(err, io.EOF))
 	}
-	n, err := src.Read(t.buf[t.w:])
 	t.w += n
-	t.atEnd = n == 0 && errors.Is(err, io.EOF)
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
@@ -210,7 +226,8 @@ var errShort = errors.New("the file ends before the bookmark")
 // that identify the file and the place.
 func (t *tail) seek(offset int64) error {
 	t.r, t.w, t.scanned, t.skipped, t.off = 0, 0, 0, 0, 0
-	t.head, t.lead, t.print, t.atEnd = nil, nil, Print{}, false
+	t.head, t.lead, t.print = nil, nil, Print{}
+	t.atEnd, t.ended = false, false
 	if t.zip != nil {
 		return t.seekZip(offset)
 	}
@@ -281,37 +298,57 @@ func (t *tail) seekEnd() error {
 }
 
 // recheck looks whether the file still holds what was read from it. rewritten
-// says that it does not: it is shorter than the place reached, begins otherwise,
-// or has other bytes before that place. A piece of a line that is gone again is no
-// loss, since the hook cuts back what it could not write whole: it is forgotten.
+// says that it does not: it begins otherwise, or has other bytes before the offset,
+// or none. A piece of a line that is gone again is no loss, since the hook cuts
+// back what it could not write whole: it is forgotten.
 func (t *tail) recheck() (rewritten bool, err error) {
 	if t.zip != nil {
 		return false, nil
 	}
-	if same, err := t.holds(t.buf[max(0, t.w-tailSize):t.w], t.readTo()); err != nil {
-		return false, err
-	} else if same {
-		same, err = t.holds(t.head, int64(len(t.head)))
-		return !same, err
+	same, err := t.holds(t.head, int64(len(t.head)))
+	if same {
+		same, err = t.holds(t.place(), t.off)
 	}
-	if t.skipped > 0 {
-		return true, nil // the place before the line is no longer in the buffer
+	if err != nil || !same {
+		return err == nil, err
 	}
-	for _, piece := range []struct {
-		want []byte
-		end  int64
-	}{{t.head, int64(len(t.head))}, {t.buf[max(0, t.r-tailSize):t.r], t.off}} {
-		if same, err := t.holds(piece.want, piece.end); err != nil || !same {
-			return err == nil, err
-		}
+	if t.pending() == 0 {
+		return false, nil
 	}
-	return false, t.seek(t.off)
+	first := t.lead
+	if t.skipped == 0 {
+		first = t.buf[t.r:min(t.w, t.r+headSize)]
+	}
+	same, err = t.holds(first, t.off+int64(len(first)))
+	if same {
+		same, err = t.holds(t.buf[max(0, t.w-tailSize):t.w], t.readTo())
+	}
+	if err == nil && !same {
+		err = t.seek(t.off)
+	}
+	return false, err
+}
+
+// keepWhole lets go of the piece of a line behind the whole lines in the buffer:
+// what is kept until the next call is only what no hook will take back.
+func (t *tail) keepWhole() error {
+	i := bytes.LastIndexByte(t.buf[t.r:t.w], '\n')
+	if t.zip != nil || i < 0 || t.r+i+1 == t.w {
+		return nil
+	}
+	t.w = t.r + i + 1
+	t.atEnd = false
+	_, err := t.file.Seek(t.readTo(), io.SeekStart)
+	return err
 }
 
 // holds says whether the file has want just before end.
 func (t *tail) holds(want []byte, end int64) (bool, error) {
 	var buf [headSize]byte
 	got := buf[:len(want)]
+	if len(want) == 0 {
+		return true, nil
+	}
 	n, err := t.file.ReadAt(got, end-int64(len(want)))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err

@@ -1,0 +1,99 @@
+package follow
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// -follow.mb=1024 is the size that the project's aim is about.
+var benchMB = flag.Int("follow.mb", 64, "size in MB of the file that BenchmarkFollow reads")
+
+// alertsFile writes lines of 2.5 kB, one in a hundred about Vault, and returns how
+// many those are.
+func alertsFile(b *testing.B, size int) (path string, vault int) {
+	b.Helper()
+	path = filepath.Join(b.TempDir(), "alerts.json")
+	file, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	line := func(group string, n int) string {
+		s := fmt.Sprintf(`{"timestamp":"2026-11-24T15:00:00.123+0000","rule":{"level":3,"description":"an alert","id":"5501","firedtimes":%d,"mail":false,"groups":["%s","audit"]},"agent":{"id":"001","name":"web-01","ip":"10.0.0.1"},"manager":{"name":"wazuh"},"id":"1796050800.%d","full_log":"`, n, group, n)
+		filler := "Nov 24 15:00:00 web-01 sshd[4242]: pam_unix(sshd:session): session opened for user ubuntu(uid=1000) by (uid=0); "
+		s += strings.Repeat(filler, (2500-len(s))/len(filler)+1)
+		return s[:2480] + `","location":"journald"}` + "\n"
+	}
+	var block bytes.Buffer
+	for n := 0; n < size/2500; n++ {
+		group := "pam"
+		if n%100 == 50 {
+			group = "vault"
+			vault++
+		}
+		block.WriteString(line(group, n))
+		if block.Len() > 1<<20 {
+			if _, err := block.WriteTo(file); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if _, err := block.WriteTo(file); err != nil {
+		b.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return path, vault
+}
+
+// BenchmarkFollow reads the file once per iteration, and lets grep -c count the
+// same lines beside it: the metric grep/op is grep's time, x-grep ours over it.
+func BenchmarkFollow(b *testing.B) {
+	path, vault := alertsFile(b, *benchMB<<20)
+	needle := []byte(`"vault`)
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(info.Size())
+	var grep time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		began := time.Now()
+		out, err := exec.Command("grep", "-c", string(needle), path).Output()
+		grep += time.Since(began)
+		if n, _ := strconv.Atoi(strings.TrimSpace(string(out))); err != nil || n != vault {
+			b.Fatalf("grep counted %d of %d: %v", n, vault, err)
+		}
+		b.StartTimer()
+		readAll(b, path, vault, func(line []byte) bool { return bytes.Contains(line, needle) })
+	}
+	b.ReportMetric(float64(grep.Nanoseconds())/float64(b.N), "grep-ns/op")
+	b.ReportMetric(float64(b.Elapsed())/float64(grep), "x-grep")
+}
+
+func readAll(b *testing.B, path string, vault int, keep func([]byte) bool) {
+	f, err := OpenAlerts(path, Bookmark{}, Options{Start: AtBegin, Keep: keep})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for got := 0; got < vault; {
+		batch, err := f.Next(context.Background(), Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		got += len(batch.Items)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,520 @@
+package follow
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"custom-vault/internal/journal"
+)
+
+// The property: whatever happens to the files, and whenever the reader is killed,
+// each line that is still there at the end was delivered; once, unless its file was
+// cut; and what was cut away or taken away behind the bookmark is told as a gap.
+
+const longest = 3000 // Options.MaxLine in these tests
+
+// world is one source: its files, its reader, and what the reader's user has
+// committed.
+type world struct {
+	*rapid.T
+	root  string
+	clock time.Time
+	open  func(from Bookmark, opt Options) (*Follower, error)
+
+	reader    *Follower
+	uncommit  []Item
+	committed Bookmark
+	seen      map[string]int // committed lines
+	gaps      map[Reason]int
+	lines     int // names lines
+
+	writes  string          // the file that is appended to
+	files   map[string]bool // the plain files there are
+	zipped  map[string]bool
+	cut     map[string]bool // files that were truncated or replaced: their lines may come twice
+	excused map[string]bool // lines of files that are gone
+	owed    map[string]bool // files of which a gap must be told
+	told    map[string]bool // and has been
+	maybe   map[Reason]bool // gaps that may come
+}
+
+func newWorld(t *rapid.T, open func(root string) func(Bookmark, Options) (*Follower, error)) *world {
+	root, err := os.MkdirTemp("", "follow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	w := &world{
+		T: t, root: root, clock: time.Now(), open: open(root),
+		seen: map[string]int{}, gaps: map[Reason]int{},
+		files: map[string]bool{}, zipped: map[string]bool{}, cut: map[string]bool{},
+		excused: map[string]bool{}, owed: map[string]bool{}, told: map[string]bool{}, maybe: map[Reason]bool{},
+	}
+	w.start()
+	t.Cleanup(func() { w.must(w.reader.Close()) })
+	return w
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) at(name string) string { return filepath.Join(w.root, name) }
+
+// put appends to a file, at the time of the world's clock.
+func (w *world) put(name, text string) {
+	appendTo(w.T, w.at(name), text)
+	w.must(os.Chtimes(w.at(name), w.clock, w.clock))
+}
+
+func (w *world) start() {
+	var err error
+	w.reader, err = w.open(w.committed, Options{
+		Start: AtBegin, MaxLine: longest, Poll: time.Hour,
+		Keep: func(line []byte) bool { return !bytes.HasPrefix(line, []byte("other")) },
+		Now:  func() time.Time { return w.clock },
+	})
+	w.must(err)
+}
+
+// look reads a little, and commits a part of what was read.
+func (w *world) look() {
+	var b Batch
+	lim := Limits{Lines: rapid.IntRange(1, 20).Draw(w.T, "lines"), Bytes: 1 << 20}
+	w.reader.collect(context.Background(), lim, &b)
+	w.uncommit = append(w.uncommit, b.Items...)
+	all := rapid.Bool().Draw(w.T, "all")
+	n := len(w.uncommit)
+	if !all && n > 0 {
+		n = rapid.IntRange(0, n).Draw(w.T, "commit")
+	}
+	w.commit(n)
+	if all {
+		w.committed = w.reader.Position()
+	}
+}
+
+func (w *world) commit(n int) {
+	for _, item := range w.uncommit[:n] {
+		if item.Gap != nil {
+			w.Logf("gap: %s", item.Gap)
+			w.gaps[item.Gap.Reason]++
+			if item.Gap.Reason == Truncated {
+				w.told[item.Gap.File] = true
+			}
+		} else {
+			w.seen[string(item.Text)]++
+		}
+		w.committed = item.After
+	}
+	w.uncommit = w.uncommit[n:]
+}
+
+// restart kills the reader: what was not committed is forgotten.
+func (w *world) restart() {
+	w.must(w.reader.Close())
+	w.uncommit = nil
+	from, err := ParseBookmark(w.committed.String())
+	w.must(err)
+	w.committed = from
+	w.start()
+}
+
+// unique bytes of a line are found in no other one.
+const unique = len("vault-000001-")
+
+// line is a new line's text.
+func (w *world) line() string {
+	w.lines++
+	kind := rapid.SampledFrom([]string{"vault", "vault", "vault", "other"}).Draw(w.T, "kind")
+	size := rapid.SampledFrom([]int{1, 60, 700, longest - 20, longest + 1}).Draw(w.T, "size")
+	number := fmt.Sprintf("%06d-", w.lines)
+	return kind + "-" + number + strings.Repeat(number, size/len(number)+1)[:size]
+}
+
+func (w *world) append() {
+	var text strings.Builder
+	for range rapid.IntRange(1, 6).Draw(w.T, "n") {
+		text.WriteString(w.line() + "\n")
+	}
+	w.put(w.writes, text.String())
+}
+
+// half appends a line without its end; whatever is appended next goes on there, as
+// a restarted analysisd does.
+func (w *world) half() {
+	line := w.line()
+	w.put(w.writes, line[:rapid.IntRange(unique, len(line)).Draw(w.T, "part")])
+}
+
+// behind is how far the committed bookmark has read of a file, and false when it
+// does not know the file.
+func (w *world) behind(name string) (int64, bool) {
+	info, err := os.Stat(w.at(name))
+	w.must(err)
+	for _, p := range w.committed.Files {
+		if p.Name == name && (identity{p.Device, p.Inode}) == identify(info) {
+			return p.Offset, true
+		}
+	}
+	return 0, false
+}
+
+func (w *world) truncate() {
+	w.cut[w.writes] = true
+	w.excuse(w.writes)
+	info, err := os.Stat(w.at(w.writes))
+	w.must(err)
+	size := rapid.SampledFrom([]int64{0, info.Size() / 2, info.Size()}).Draw(w.T, "size")
+	if read, ok := w.behind(w.writes); ok && read > size {
+		w.owed[w.writes] = true
+		w.told[w.writes] = false
+	}
+	w.maybe[Truncated] = true
+	w.must(os.Truncate(w.at(w.writes), size))
+}
+
+// excuse remembers that a file's lines may be lost or come twice.
+func (w *world) excuse(name string) {
+	for _, line := range w.content(name) {
+		w.excused[line] = true
+	}
+}
+
+// content is a file's whole lines, plain or compressed.
+func (w *world) content(name string) []string {
+	text, err := os.ReadFile(w.at(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = readZip(w.at(name) + ".gz")
+	}
+	w.must(err)
+	lines := strings.Split(string(text), "\n")
+	return lines[:len(lines)-1]
+}
+
+func readZip(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	zip, err := gzip.NewReader(file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	text, err := io.ReadAll(zip)
+	return text, errors.Join(err, file.Close())
+}
+
+// settle lets the reader give up the files that have successors.
+func (w *world) settle() { w.clock = w.clock.Add(2 * time.Minute) }
+
+// finish reads all that there is and compares.
+func (w *world) finish() {
+	for range 3 {
+		var b Batch
+		w.reader.collect(context.Background(), Limits{Lines: 1 << 30, Bytes: 1 << 30}, &b)
+		w.uncommit = append(w.uncommit, b.Items...)
+		w.commit(len(w.uncommit))
+		w.settle()
+	}
+	overlong := 0
+	cutSome := false
+	for _, set := range []map[string]bool{w.files, w.zipped} {
+		for name := range set {
+			cutSome = cutSome || w.cut[name]
+			overlong += w.judge(name)
+		}
+	}
+	if w.gaps[Overlong] < overlong {
+		w.Fatalf("%d gaps for %d overlong lines", w.gaps[Overlong], overlong)
+	}
+	for name := range w.owed {
+		if !w.told[name] {
+			w.Fatalf("no gap tells that %s was cut", name)
+		}
+	}
+	for _, why := range []Reason{Gone, Truncated, Unreadable} {
+		if n := w.gaps[why]; n > 0 && !w.maybe[why] {
+			w.Fatalf("%d gaps %s for nothing", n, why)
+		}
+	}
+	for line, n := range w.seen {
+		if n > 0 && !w.excused[line] {
+			w.Fatalf("%.30s… (%d bytes) was delivered and is in no file", line, len(line))
+		}
+	}
+}
+
+// judge compares a file's lines with what was delivered, and returns how many of
+// them were overlong.
+func (w *world) judge(name string) (overlong int) {
+	for _, line := range w.content(name) {
+		n := w.seen[line]
+		want := 1
+		switch {
+		case len(line) > longest:
+			overlong++
+			want = 0
+		case line == "" || strings.HasPrefix(line, "other"):
+			want = 0
+		}
+		if n < want || n > want && !w.cut[name] {
+			w.Fatalf("%s: %.30s… (%d bytes) was delivered %d times, not %d", name, line, len(line), n, want)
+		}
+		if !w.excused[line] {
+			delete(w.seen, line)
+		}
+	}
+	return overlong
+}
+
+func TestAlertsPropertyEachLineOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, func(root string) func(Bookmark, Options) (*Follower, error) {
+			return func(from Bookmark, opt Options) (*Follower, error) {
+				return OpenAlerts(filepath.Join(root, liveName), from, opt)
+			}
+		})
+		m := &alertsWorld{world: w, day: time.Date(2026, 2, 26, 0, 0, 0, 0, time.UTC)}
+		m.link(false)
+		t.Repeat(map[string]func(*rapid.T){
+			"append":   func(*rapid.T) { w.append() },
+			"half":     func(*rapid.T) { w.half() },
+			"day":      func(*rapid.T) { m.day = m.day.AddDate(0, 0, 1); m.number = 0; m.link(false) },
+			"number":   func(*rapid.T) { m.number++; m.link(false) },
+			"slow day": func(*rapid.T) { m.day = m.day.AddDate(0, 0, 1); m.number = 0; m.link(true) },
+			"compress": func(*rapid.T) { m.compress() },
+			"truncate": func(*rapid.T) { w.truncate() },
+			"replace":  func(*rapid.T) { m.replace() },
+			"unlink": func(*rapid.T) {
+				if w.writes != liveName { // or what is written would have no name at all
+					m.unlink()
+				}
+			},
+			"remove":    func(*rapid.T) { m.remove() },
+			"look":      func(*rapid.T) { w.look() },
+			"look more": func(*rapid.T) { w.look() },
+			"restart":   func(*rapid.T) { w.restart() },
+			"settle":    func(*rapid.T) { w.settle() },
+		})
+		w.finish()
+	})
+}
+
+// alertsWorld does what analysisd, monitord and administrators do.
+type alertsWorld struct {
+	*world
+	day    time.Time
+	number int
+}
+
+// link begins the next dated file. With slow, the reader looks at the moment when
+// alerts.json does not exist.
+func (m *alertsWorld) link(slow bool) {
+	number := ""
+	if m.number > 0 {
+		number = fmt.Sprintf("-%03d", m.number)
+	}
+	name := m.day.Format("2006/Jan/ossec-alerts-02") + number + ".json"
+	m.must(os.MkdirAll(filepath.Dir(m.at(name)), 0o750))
+	m.put(name, "")
+	m.unlink()
+	if slow {
+		m.look()
+	}
+	m.must(os.Link(m.at(name), m.at(liveName)))
+	m.writes = name
+	m.files[name] = true
+}
+
+// unlink takes the name alerts.json away. A file that had only this name is gone.
+func (m *alertsWorld) unlink() {
+	if m.files[liveName] {
+		m.forget(liveName)
+	}
+	if err := os.Remove(m.at(liveName)); !errors.Is(err, fs.ErrNotExist) {
+		m.must(err)
+	}
+}
+
+func (m *alertsWorld) forget(name string) {
+	m.excuse(name)
+	m.maybe[Gone] = true
+	delete(m.files, name)
+	delete(m.zipped, name)
+	delete(m.owed, name)
+}
+
+// replace puts another file in the place of alerts.json; the manager goes on with
+// the dated one or, when it is restarted, with that.
+func (m *alertsWorld) replace() {
+	m.unlink()
+	m.put(liveName, "")
+	m.files[liveName] = true
+	m.cut[liveName] = false
+	if m.writes == liveName || rapid.Bool().Draw(m.T, "write there") {
+		m.writes = liveName
+	} else {
+		m.put(liveName, m.line()+"\n")
+	}
+}
+
+// finished is a dated file that is not written any more.
+func (m *alertsWorld) finished(sets ...map[string]bool) (string, bool) {
+	var names []string
+	for _, set := range sets {
+		for name := range set {
+			if name != m.writes && name != liveName {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return "", false
+	}
+	slices.Sort(names)
+	return rapid.SampledFrom(names).Draw(m.T, "file"), true
+}
+
+func (m *alertsWorld) compress() {
+	name, ok := m.finished(m.files)
+	if !ok {
+		return
+	}
+	m.must(gzipFile(m.at(name)))
+	if rapid.Bool().Draw(m.T, "look between") {
+		m.look()
+	}
+	m.must(os.Remove(m.at(name)))
+	delete(m.files, name)
+	m.zipped[name] = true
+}
+
+// remove deletes an old file, as administrators do to get space.
+func (m *alertsWorld) remove() {
+	name, ok := m.finished(m.files, m.zipped)
+	if !ok {
+		return
+	}
+	zip := ""
+	if m.zipped[name] {
+		zip = ".gz"
+	}
+	m.forget(name)
+	m.must(os.Remove(m.at(name + zip)))
+}
+
+func TestJournalPropertyEachLineOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, func(root string) func(Bookmark, Options) (*Follower, error) {
+			return func(from Bookmark, opt Options) (*Follower, error) { return OpenJournal(root, from, opt) }
+		})
+		hook := &hookWorld{world: w}
+		hook.begin(journal.FileName(w.clock))
+		t.Repeat(map[string]func(*rapid.T){
+			"append":    func(*rapid.T) { w.append() },
+			"torn":      func(*rapid.T) { hook.torn() },
+			"full disk": func(*rapid.T) { hook.fullDisk() },
+			"straggler": func(*rapid.T) { hook.straggler() },
+			"hour":      func(*rapid.T) { hook.hour() },
+			"prune":     func(*rapid.T) { hook.prune() },
+			"look":      func(*rapid.T) { w.look() },
+			"restart":   func(*rapid.T) { w.restart() },
+			"settle":    func(*rapid.T) { w.settle() },
+		})
+		w.finish()
+	})
+}
+
+// hookWorld does what hooks do.
+type hookWorld struct {
+	*world
+	before string // the hour before
+}
+
+// hour lets the clock go to just after the hour.
+func (h *hookWorld) hour() {
+	h.clock = h.clock.Truncate(time.Hour).Add(time.Hour + time.Second)
+	h.before = h.writes
+	h.begin(journal.FileName(h.clock))
+}
+
+func (h *hookWorld) begin(name string) {
+	h.writes = name
+	h.put(name, "")
+	h.files[name] = true
+}
+
+// torn is a hook killed while it wrote, and the next one, which closes the tail.
+func (h *hookWorld) torn() {
+	line := h.line()
+	h.put(h.writes, line[:rapid.IntRange(unique, len(line)).Draw(h.T, "part")])
+	h.look()
+	h.put(h.writes, "\n"+h.line()+"\n")
+}
+
+// fullDisk is a hook that could not write its line whole and cut it back.
+func (h *hookWorld) fullDisk() {
+	info, err := os.Stat(h.at(h.writes))
+	h.must(err)
+	line := h.line()
+	if info.Size() > 0 {
+		text, err := os.ReadFile(h.at(h.writes))
+		h.must(err)
+		if text[len(text)-1] != '\n' {
+			return
+		}
+	}
+	h.put(h.writes, line[:rapid.IntRange(unique, min(len(line), longest)).Draw(h.T, "part")])
+	h.look()
+	h.must(os.Truncate(h.at(h.writes), info.Size()))
+	if rapid.Bool().Draw(h.T, "and on") {
+		h.append()
+	}
+}
+
+// straggler is a hook that took its hour's name, then had to wait.
+func (h *hookWorld) straggler() {
+	if h.before == "" || h.clock.Sub(h.clock.Truncate(time.Hour)) >= time.Minute {
+		return
+	}
+	h.put(h.before, h.line()+"\n")
+	h.look()
+}
+
+// prune deletes what the committed bookmark has done with.
+func (h *hookWorld) prune() {
+	before := map[string][]string{}
+	for name := range h.files {
+		before[name] = h.content(name)
+	}
+	removed, err := h.reader.Prune(h.committed)
+	h.must(err)
+	for _, name := range removed {
+		for _, line := range before[name] {
+			h.excused[line] = true
+			if n := h.seen[line]; n != 1 && len(line) <= longest && strings.HasPrefix(line, "vault") {
+				h.Fatalf("%s was pruned, and %.30s… of it was delivered %d times", name, line, n)
+			}
+		}
+		delete(h.files, name)
+	}
+}
