@@ -72,8 +72,8 @@ func BenchmarkFrameAndSend(b *testing.B) {
 // BenchmarkPublisher is all of it but the store, with the pace out of the way.
 func BenchmarkPublisher(b *testing.B) {
 	s := NewSocket(drained(b), 10*time.Second)
-	out := &endless{body: benchBody(), left: b.N, done: make(chan struct{})}
-	p, err := New(Config{PerSecond: 1_000_000_000}, out, s)
+	out := &rowsOf{body: benchBody(), left: b.N, done: make(chan struct{})}
+	p, err := New(Config{PerSecond: 1_000_000_000, Poll: time.Microsecond}, out, s)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -86,27 +86,26 @@ func BenchmarkPublisher(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 }
 
-// endless is an outbox of b.N rows that costs nothing.
-type endless struct {
+// rowsOf is an outbox of so many rows that costs nothing.
+type rowsOf struct {
 	body []byte
 	left int
-	done chan struct{}
+	once sync.Once
+	done chan struct{} // closed when all were taken
 }
 
-func (e *endless) Due(_ context.Context, _ time.Time, limit int) ([]Row, error) {
+func (e *rowsOf) Due(_ context.Context, _ time.Time, limit int) ([]Row, error) {
 	n := min(limit, e.left)
-	e.left -= n
-	if n == 0 {
-		close(e.done)
-		e.left = -1
+	if e.left -= n; n == 0 {
+		e.once.Do(func() { close(e.done) })
 	}
-	rows := make([]Row, max(0, n))
+	rows := make([]Row, n)
 	for i := range rows {
 		rows[i] = Row{EventID: "e", Agent: AgentRef{ID: "001", Name: "vault-1"}, Body: e.body}
 	}
 	return rows, nil
 }
 
-func (e *endless) MarkSent(context.Context, []string, time.Time, time.Time) error { return nil }
-func (e *endless) MarkUnsent(context.Context, []string) error                     { return nil }
-func (e *endless) MarkFault(context.Context, string, Fault) error                 { return nil }
+func (e *rowsOf) MarkSent(context.Context, []string, time.Time, time.Time) error { return nil }
+func (e *rowsOf) MarkUnsent(context.Context, []string) error                     { return nil }
+func (e *rowsOf) MarkFault(context.Context, string, Fault) error                 { return nil }

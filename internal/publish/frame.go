@@ -150,5 +150,5 @@ func safeIP(ip string) string {
 }
 
 func escape(s string) string {
-	return strings.NewReplacer("|", "||", ":", "|:").Replace(s)
+	return strings.ReplaceAll(strings.ReplaceAll(s, "|", "||"), ":", "|:")
 }
