@@ -18,11 +18,8 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// The breaker of one address opens after so many failures in a row, and lets one call through after the delay.
-const (
-	breakerFailures = 3
-	breakerDelay    = 5 * time.Second
-)
+// breakerFailures in a row open the breaker of one address; after Options.Pause it lets one call through.
+const breakerFailures = 3
 
 // LossTrace may be implemented by a Trace. It learns of each call whose answer was lost on the way (a timeout, a cut):
 // Vault may have served it, so a record without a known id may be ours.
@@ -71,9 +68,9 @@ func newAsker(opts Options, better func()) *asker {
 		n := &node{client: client}
 		n.last.Store(vaultclient.None)
 		n.breaker = circuitbreaker.NewBuilder[any]().
-			WithFailureThreshold(breakerFailures).WithDelay(breakerDelay).WithJitterFactor(0.1).WithSuccessThreshold(1).
+			WithFailureThreshold(breakerFailures).WithDelay(opts.Pause).WithJitterFactor(0.1).WithSuccessThreshold(1).
 			OnOpen(func(circuitbreaker.StateChangedEvent) {
-				opts.Log(Note{Problem: true, Text: fmt.Sprintf("vault %s does not answer (%v): not asked for %v", client.Address(), n.last.Load(), breakerDelay)})
+				opts.Log(Note{Problem: true, Text: fmt.Sprintf("vault %s does not answer (%v): not asked for %v", client.Address(), n.last.Load(), opts.Pause)})
 			}).
 			OnClose(func(circuitbreaker.StateChangedEvent) {
 				opts.Log(Note{Text: fmt.Sprintf("vault %s answers again", client.Address())})

@@ -23,6 +23,7 @@ const (
 	DefaultDeadline = 2 * time.Second
 	DefaultTTL      = time.Minute
 	DefaultEntries  = 10_000
+	DefaultPause    = 5 * time.Second
 )
 
 // Trace learns the request id of each answer that Vault gave us. The id of the answer is that of the audit record.
@@ -37,6 +38,7 @@ type Options struct {
 	Deadline time.Duration         // longest time that Resolve takes
 	TTL      time.Duration         // how long an answer is believed; refusals a quarter of it
 	Entries  int                   // bound of each cache
+	Pause    time.Duration         // how long an address is left alone that failed three times in a row
 	Places   []Place               // what to ask about a token's reach; nil: nothing is asked
 	Index    *IndexOptions         // nil: hashed accessors are not looked up
 	// HashedDevices are the audit devices, by name, that are collected and hash accessors.
@@ -79,6 +81,9 @@ func New(opts Options) (*Resolver, error) {
 	}
 	if opts.Entries <= 0 {
 		opts.Entries = DefaultEntries
+	}
+	if opts.Pause <= 0 {
+		opts.Pause = DefaultPause
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
