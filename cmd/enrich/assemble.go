@@ -73,7 +73,7 @@ func newResolver(cfg config.Config, cluster config.Cluster, trace vaultlookup.Tr
 	options := vaultlookup.Options{
 		Token:    &vaultlookup.TokenSource{File: cluster.TokenFile},
 		Deadline: cfg.Lookup.Timeout, TTL: cfg.Lookup.Cache, Entries: cfg.Lookup.Entries,
-		Places: vaultlookup.DefaultPlaces(), Trace: trace,
+		Places: vaultlookup.DefaultPlaces(), HashedDevices: hashedDevices(cluster), Trace: trace,
 		Log: func(note vaultlookup.Note) {
 			entry := log.WithField("cluster", cluster.Name)
 			if note.Problem {
@@ -93,6 +93,16 @@ func newResolver(cfg config.Config, cluster config.Cluster, trace vaultlookup.Tr
 		options.Vaults = append(options.Vaults, client)
 	}
 	return vaultlookup.New(options)
+}
+
+func hashedDevices(cluster config.Cluster) []string {
+	var names []string
+	for _, device := range cluster.AuditDevices {
+		if device.Hashed {
+			names = append(names, device.Name)
+		}
+	}
+	return names
 }
 
 // Resolve answers for an alert of a cluster; without a cluster, or with ask false, from the record alone.

@@ -59,13 +59,15 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.firstLogin(ctx)
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error {
-		return a.line.Run(ctx, pipeline.Followed{Follower: alerts}, pipeline.Followed{Follower: journal})
+		return a.line.Run(ctx, &pipeline.Followed{Follower: alerts}, &pipeline.Followed{
+			Follower: journal, Committed: a.bookmarkOf(follow.Journal), Pruned: a.pruned,
+		})
 	})
 	running.Go(func() error { return a.publisher.Run(ctx) })
 	running.Go(func() error { return a.responder.Run(ctx) })
-	running.Go(func() error { return a.prune(ctx) })
 	for _, resolver := range a.resolvers.clusters {
 		running.Go(func() error { resolver.Run(ctx); return nil })
 	}
@@ -93,15 +95,8 @@ func (a *app) open(ctx context.Context) (alerts, journal *follow.Follower, err e
 	}
 	from := make(map[follow.Source]follow.Bookmark)
 	for _, source := range []follow.Source{follow.Alerts, follow.Journal} {
-		mark, ok, err := a.store.Bookmark(ctx, string(source))
-		if err != nil {
+		if from[source], err = a.bookmarkOf(source)(ctx); err != nil {
 			return nil, nil, err
-		}
-		if !ok {
-			continue
-		}
-		if from[source], err = follow.ParseBookmark(mark); err != nil {
-			return nil, nil, fmt.Errorf("bookmark of %s in the store: %w", source, err)
 		}
 	}
 	if alerts, err = follow.OpenAlerts(a.cfg.Wazuh.AlertsFile(), from[follow.Alerts], options(follow.Alerts)); err != nil {
@@ -113,27 +108,43 @@ func (a *app) open(ctx context.Context) (alerts, journal *follow.Follower, err e
 	return alerts, journal, nil
 }
 
-// pruneEvery is how often hours of the journal that were read are deleted.
-const pruneEvery = 10 * time.Minute
-
-// prune deletes hours of the journal that were read to their end and committed.
-func (a *app) prune(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pruneEvery):
-		}
-		mark, ok, err := a.store.Bookmark(ctx, string(follow.Journal))
+// bookmarkOf reads how far a source was handled; the zero bookmark says that it never was.
+func (a *app) bookmarkOf(source follow.Source) func(context.Context) (follow.Bookmark, error) {
+	return func(ctx context.Context) (follow.Bookmark, error) {
+		mark, ok, err := a.store.Bookmark(ctx, string(source))
 		if err != nil || !ok {
-			continue // the line of stages reports a store that fails
+			return follow.Bookmark{}, err
 		}
 		bookmark, err := follow.ParseBookmark(mark)
-		if err == nil {
-			_, err = follow.PruneJournal(a.cfg.Wazuh.JournalDir(), time.Now(), bookmark)
-		}
 		if err != nil {
-			a.log.WithError(err).Warn("serve: the journal's old hours were not deleted")
+			return follow.Bookmark{}, fmt.Errorf("bookmark of %s in the store: %w", source, err)
 		}
+		return bookmark, nil
+	}
+}
+
+func (a *app) pruned(removed []string, err error) {
+	if err != nil {
+		a.log.WithError(err).Warn("serve: old hours of the journal were not deleted")
+	}
+	if len(removed) > 0 {
+		a.log.WithField("files", removed).Info("serve: old hours of the journal deleted")
+	}
+}
+
+// firstLoginTime bounds the wait for Vault at start: without it, identities come from the record until it is there.
+const firstLoginTime = 5 * time.Second
+
+func (a *app) firstLogin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstLoginTime)
+	defer cancel()
+	if err := a.resolvers.login(ctx); err != nil {
+		a.log.WithError(err).Error("lookup: identities come from the audit record alone until Vault takes our token")
+	}
+	for name, resolver := range a.resolvers.clusters {
+		own := resolver.Own()
+		a.log.WithFields(logrus.Fields{
+			"cluster": name, "valid": own.Valid, "expires": own.Expires, "period": own.Period.String(), "renewable": own.Renewable,
+		}).Info("lookup: our own token")
 	}
 }

@@ -78,11 +78,34 @@ func (p *Pipeline) insist(ctx context.Context, batch Batch) {
 // limits bound one batch: enough to make a transaction worth its sync, little enough to be quick.
 var limits = follow.Limits{Lines: 512, Bytes: 4 << 20}
 
-// Followed is a follower as a Source.
-type Followed struct{ *follow.Follower }
+// Followed is a follower as a Source. With Committed set, which a journal's has, hours of the journal that were read
+// and committed are deleted now and then.
+type Followed struct {
+	*follow.Follower
+	Committed func(ctx context.Context) (follow.Bookmark, error)
+	Pruned    func(removed []string, err error)
+
+	lastPrune time.Time
+}
+
+// pruneEvery is how often old hours of the journal are looked for.
+const pruneEvery = 10 * time.Minute
+
+func (f *Followed) prune(ctx context.Context) {
+	if f.Committed == nil || time.Since(f.lastPrune) < pruneEvery {
+		return
+	}
+	f.lastPrune = time.Now()
+	committed, err := f.Committed(ctx)
+	if err != nil || committed.IsZero() {
+		return // the line of stages reports a store that fails
+	}
+	f.Pruned(f.Follower.Prune(committed))
+}
 
 // Next gives the follower's next lines and gaps.
-func (f Followed) Next(ctx context.Context) (Batch, error) {
+func (f *Followed) Next(ctx context.Context) (Batch, error) {
+	f.prune(ctx)
 	got, err := f.Follower.Next(ctx, limits)
 	if err != nil {
 		return Batch{}, err

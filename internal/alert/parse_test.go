@@ -1,0 +1,137 @@
+package alert
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const oneAlert = `{"timestamp":"2026-11-24T15:39:31.266+0100","rule":{"level":14,"description":"d","id":"100617","frequency":10,"firedtimes":2,` +
+	`"mitre":{"id":["T1537"]},"groups":["vault"]},"agent":{"id":"001","name":"vault-1","ip":"10.0.0.7"},"manager":{"name":"m1"},` +
+	`"cluster":{"name":"c","node":"n1"},"id":"1795531171.6042217","decoder":{"name":"vault-audit"},` +
+	`"data":{"auth":{"accessor":"abc","policies":["default"],"policy_results":{"allowed":"true"},"token_ttl":"3600"},` +
+	`"request":{"id":"r1","operation":"read","path":"secret/data/x"},"type":"request","time":"2026-11-24T14:39:31.1Z"},"location":"/var/log/vault_audit.log"}`
+
+func TestParseReadsTheFieldsOfAnAlert(t *testing.T) {
+	a, err := Parse([]byte(oneAlert + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Key != KeyOf([]byte(oneAlert)) {
+		t.Error("the key is not that of the line without its newline")
+	}
+	want := Rule{ID: "100617", Level: 14, Description: "d", Groups: []string{"vault"}, Frequency: 10, Firedtimes: 2, Techniques: []string{"T1537"}}
+	if diff := cmp.Diff(want, a.Rule); diff != "" {
+		t.Error(diff)
+	}
+	if !a.Timestamp.Equal(time.Date(2026, 11, 24, 14, 39, 31, 266e6, time.UTC)) {
+		t.Errorf("timestamp %s", a.Timestamp)
+	}
+	if a.Node != "n1" || a.Agent != (Agent{"001", "vault-1", "10.0.0.7"}) || a.Kind != KindAudit {
+		t.Errorf("node %q, agent %+v, kind %q", a.Node, a.Agent, a.Kind)
+	}
+	// Without full_log the record comes from the decoded fields, where every leaf is a string.
+	if r := a.Record; !r.Auth.Allowed || r.Auth.TokenTTL != time.Hour || r.Outcome() != Asked {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestParseTellsKindsApart(t *testing.T) {
+	alertWith := func(groups, decoder, data string) string {
+		return `{"rule":{"id":"1","groups":["` + groups + `"]},"decoder":{"name":"` + decoder + `"},"data":` + data + `}`
+	}
+	for line, want := range map[string]Kind{
+		alertWith("vault", "vault-audit", `{"type":"request"}`):                                               KindAudit,
+		alertWith("vault", "vault", `{"vault_level":"INFO"}`):                                                 KindOperational,
+		alertWith("vault", "vault-seal", `{"vault_seal_level":"SUCCESS"}`):                                    KindReport,
+		alertWith("vault_enriched", "json", `{"integration":"custom-vault","custom_vault":{"event_id":"x"}}`): KindOwn,
+		alertWith("vault", "syslog", `{}`):                                                                    KindOther,
+	} {
+		a, err := Parse([]byte(line))
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if a.Kind != want {
+			t.Errorf("%s: kind %q, want %q", line, a.Kind, want)
+		}
+	}
+}
+
+func TestParseRefusesWithItsReason(t *testing.T) {
+	for name, c := range map[string]struct {
+		line string
+		want error
+	}{
+		"too long":      {`{"a":"` + strings.Repeat("x", MaxLine) + `"}`, ErrTooLong},
+		"too deep":      {strings.Repeat("[", 2_000_000), ErrTooDeep},
+		"cut":           {oneAlert[:300], ErrNotJSON},
+		"an array":      {`[]`, ErrNotJSON},
+		"empty":         {``, ErrNotJSON},
+		"no rule":       {`{"data":{}}`, ErrNoRule},
+		"rule a string": {`{"rule":"x"}`, ErrNoRule},
+		"other group":   {`{"rule":{"groups":["vaulted","Vault"]}}`, ErrNotVault},
+	} {
+		if _, err := Parse([]byte(c.line)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// analysisd turns a string that begins with "[" and parses as JSON into an array, so an attacker chooses the type.
+func TestParseTakesArraysWhereStringsAreExpected(t *testing.T) {
+	line := strings.Replace(oneAlert, `"path":"secret/data/x"`, `"path":["a",{"b":[1]}]`, 1)
+	a, err := Parse([]byte(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Record.Path != `["a",{"b":[1]}]` {
+		t.Errorf("path %q", a.Record.Path)
+	}
+}
+
+func TestCutRecordIsMarked(t *testing.T) {
+	line := strings.Replace(oneAlert, `"location"`, `"full_log":"[vault audit] {\"auth\":{\"accessor\":\"ab[vault audit] {\"","location"`, 1)
+	a, err := Parse([]byte(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !a.Cut || a.Record.Auth.Accessor != "abc" {
+		t.Errorf("cut %v, accessor %q: want the decoded fields", a.Cut, a.Record.Auth.Accessor)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(oneAlert))
+	f.Add([]byte(`{"rule":{"groups":["vault"],"level":1e400},"id":{"a":1},"data":{"type":["x"]},"decoder":{"name":"vault-audit"}}`))
+	f.Add([]byte("{\"rule\":{\"groups\":\"vault\"},\"full_log\":\"\xff\\u0000[vault audit] {}\",\"decoder\":{\"name\":\"vault-audit\"}}"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		a, err := Parse(line)
+		if err != nil {
+			return
+		}
+		if !MayConcern(line) && !bytes.Contains(line, []byte(`\u`)) {
+			t.Errorf("the cheap test would have dropped %q", line)
+		}
+		for _, s := range append([]string{a.ID, a.Node, a.Rule.ID, a.Rule.Description, a.Agent.ID, a.Location}, a.Rule.Groups...) {
+			checkText(t, s, maxText)
+		}
+		if r := a.Record; r != nil {
+			r.Actor()
+			for _, s := range []string{r.Path, r.Error, r.Operation, r.Auth.Accessor, r.Auth.DisplayName, r.UserAgent} {
+				checkText(t, s, maxList*maxText)
+			}
+		}
+	})
+}
+
+func checkText(t *testing.T, s string, limit int) {
+	t.Helper()
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) || len(s) > limit {
+		t.Errorf("unbounded or invalid text %.80q (%d bytes)", s, len(s))
+	}
+}
