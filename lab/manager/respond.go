@@ -1,0 +1,187 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"custom-vault/lab/agent"
+	"custom-vault/lab/cjson"
+	"custom-vault/lab/serverapi"
+)
+
+const (
+	// messagePrefix goes before a message for execd on its way to the agent.
+	messagePrefix = "#!-execd "
+	// messageLimit is the longest message that remoted encrypts (src/os_crypto/shared/msgs.c:557).
+	messageLimit = 65408
+	// waiting bounds the messages on their way to one agent.
+	waiting = 256
+)
+
+// respondTo starts the <active-response> blocks that an alert fires (analysisd.c:2164-2230), and refuses them when srcip or dstuser hold
+// characters that a shell might act on: whoever can write such a value disarms the rule.
+func (m *Manager) respondTo(line []byte) {
+	alert, _, err := cjson.Parse(line)
+	if err != nil {
+		return
+	}
+	for _, r := range m.conf.responses {
+		if r.registered == "" || r.Disabled == "yes" || !r.fires(alert) || !m.harmless(alert) {
+			continue
+		}
+		message := ruleMessage(r, alert)
+		for _, id := range m.targets(r, alert) {
+			m.Send(id, message)
+		}
+	}
+}
+
+func (r response) fires(alert *cjson.Value) bool {
+	rule := alert.Get("rule")
+	if r.Level == "" && r.RulesID == "" && r.RulesGroup == "" {
+		return false
+	}
+	if r.Level != "" {
+		level, err := strconv.Atoi(r.Level)
+		if err != nil || rule.Get("level") == nil || int(rule.Get("level").Number) < level {
+			return false
+		}
+	}
+	if r.RulesID != "" && !slices.ContainsFunc(strings.Split(r.RulesID, ","), func(id string) bool { return strings.TrimSpace(id) == rule.Get("id").Text() }) {
+		return false
+	}
+	if r.RulesGroup == "" {
+		return true
+	}
+	groups := rule.Get("groups")
+	return groups != nil && slices.ContainsFunc(groups.Items, func(g *cjson.Value) bool {
+		return slices.Contains(strings.Split(r.RulesGroup, "|"), strings.TrimSuffix(g.Text(), ","))
+	})
+}
+
+// harmless is the check of analysisd.c:2176-2186.
+func (m *Manager) harmless(alert *cjson.Value) bool {
+	allowed := func(text, others string) bool {
+		return !strings.ContainsFunc(text, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
+		})
+	}
+	data := alert.Get("data")
+	if ip := data.Get("srcip").Text(); !allowed(ip, ".:_-") {
+		m.logger("wazuh-analysisd").Warning("exec.c:60 at OS_Exec()", "(1271): Invalid ip address '%s'. Possible logging attack.", ip)
+		return false
+	}
+	if user := data.Get("dstuser").Text(); !allowed(user, "._@?-") {
+		m.logger("wazuh-analysisd").Warning("exec.c:70 at OS_Exec()", "(1272): Invalid username '%s'. Possible logging attack.", user)
+		return false
+	}
+	return true
+}
+
+// ruleMessage is what analysisd sends: the whole alert.
+func ruleMessage(r response, alert *cjson.Value) []byte {
+	arguments := &cjson.Value{Kind: cjson.Array}
+	for _, a := range r.extraArgs {
+		arguments.Items = append(arguments.Items, cjson.Text(a))
+	}
+	origin, parameters, message := &cjson.Value{Kind: cjson.Object}, &cjson.Value{Kind: cjson.Object}, &cjson.Value{Kind: cjson.Object}
+	origin.Add("name", cjson.Text("undefined")) // the node's name without a cluster
+	origin.Add("module", cjson.Text("wazuh-analysisd"))
+	parameters.Add("extra_args", arguments)
+	parameters.Add("alert", alert)
+	message.Add("version", &cjson.Value{Kind: cjson.Number, Number: 1})
+	message.Add("origin", origin)
+	message.Add("command", cjson.Text(r.registered))
+	message.Add("parameters", parameters)
+	return message.Print()
+}
+
+// targets are the agents of a response. Agent 000 would be the manager's own execd, which the lab does not have.
+func (m *Manager) targets(r response, alert *cjson.Value) []string {
+	switch r.Location {
+	case "local":
+		return []string{alert.Get("agent").Get("id").Text()}
+	case "defined-agent":
+		return []string{r.AgentID}
+	case "all":
+		var ids []string
+		for _, a := range m.agents {
+			ids = append(ids, a.ID())
+		}
+		return ids
+	}
+	return nil
+}
+
+// courier carries messages to one agent, in order.
+type courier struct {
+	agent    *agent.Agent
+	messages chan []byte
+}
+
+func (m *Manager) deliver(ctx context.Context, c *courier) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case message := <-c.messages:
+			c.agent.Receive(ctx, message)
+		}
+	}
+}
+
+// Send implements serverapi.Fleet: remoted's way of a message to an agent's execd. It tells nobody what became of it: a message that is too long is
+// an error in the manager's log, one for an agent that is away is nothing at all.
+func (m *Manager) Send(id string, message []byte) {
+	if n := len(messagePrefix) + len(message); n > messageLimit {
+		m.logger("wazuh-remoted").Error("msgs.c:560 at CreateSecMSG()", "Incorrect message size: %d", n)
+		m.logger("wazuh-remoted").Error("sendmsg.c:120 at send_msg()", "(1217): Error creating encrypted message.")
+		return
+	}
+	for _, c := range m.couriers {
+		if connected, _ := c.agent.Connected(); c.agent.ID() != id || !connected {
+			continue
+		}
+		select {
+		case c.messages <- message:
+		default:
+			m.logger("wazuh-remoted").Error("sendmsg.c:125 at send_msg()", "Message queue of agent '%s' is full.", id)
+		}
+	}
+}
+
+// Agents implements serverapi.Fleet.
+func (m *Manager) Agents() []serverapi.Agent {
+	rows := []serverapi.Agent{serverapi.Manager(m.cfg.HostName)}
+	for _, a := range m.agents {
+		row := serverapi.Agent{ID: a.ID(), Name: a.Name(), Groups: a.Groups(), Version: a.Version(), Status: "active", NodeName: "node01"}
+		connected, last := a.Connected()
+		if row.LastKeepAlive = last; !connected {
+			row.Status = "disconnected"
+		}
+		rows = append(rows, row)
+	}
+	rows = append(rows, m.cfg.OtherAgents...)
+	slices.SortFunc(rows, func(a, b serverapi.Agent) int { return strings.Compare(a.ID, b.ID) })
+	return rows
+}
+
+// ActiveResponseDisabled implements serverapi.Fleet.
+func (m *Manager) ActiveResponseDisabled(ctx context.Context, id string) (bool, error) {
+	a := m.Agent(id)
+	if a == nil {
+		return false, serverapi.ErrNoComponent
+	}
+	disabled, err := a.ResponsesDisabled(ctx)
+	if errors.Is(err, agent.ErrNoComponent) || errors.Is(err, agent.ErrDisconnected) {
+		return false, fmt.Errorf("agent %s: %w", id, serverapi.ErrNoComponent)
+	}
+	return disabled, err
+}
+
+// Commands implements serverapi.Fleet.
+func (m *Manager) Commands() []string { return m.conf.names() }
