@@ -1,0 +1,167 @@
+package analysisd
+
+import (
+	"strconv"
+	"strings"
+
+	"custom-vault/lab/analysisd/internal/cjson"
+)
+
+// jsonStatics are the keys that JSON_Decoder puts into static fields when they stand at the top
+// (json_decoder.c). Their case counts.
+func jsonStatic(key string) (static, bool) {
+	switch key {
+	case "srcip":
+		return srcIP, true
+	case "dstip":
+		return dstIP, true
+	case "srcport":
+		return srcPort, true
+	case "dstport":
+		return dstPort, true
+	case "protocol":
+		return protocol, true
+	case "action":
+		return action, true
+	case "srcuser":
+		return srcUser, true
+	case "dstuser":
+		return dstUser, true
+	case "id":
+		return eventID, true
+	case "status":
+		return status, true
+	case "url":
+		return eventURL, true
+	case "data":
+		return eventData, true
+	case "extra_data":
+		return extraData, true
+	case "systemname":
+		return systemName, true
+	}
+	return 0, false
+}
+
+// maxValue is the longest text of an array that becomes a comma separated list, in bytes.
+const maxValue = 65536
+
+// decodeJSON is the plugin JSON_Decoder. Offset and options are those of the decoder that took
+// the event, which is the parent when the child with the plugin has no prematch.
+func (e *Engine) decodeJSON(ev *event) {
+	var input text
+	switch ev.decoder.pluginOffset {
+	case fromStart:
+		input = some(ev.logText())
+	case afterParent:
+		input = ev.afterParent
+	case afterPrematch:
+		input = ev.afterMatch
+	case afterRegex:
+		e.log("ERROR: At JSON Decoder: invalid offset value.")
+	}
+	if !input.has {
+		return
+	}
+	value, _, ok := cjson.Parse(input.s)
+	if !ok {
+		return
+	}
+	e.flatten(ev, value.Items, "")
+}
+
+// flatten turns the items of an object into fields, with dots between the names.
+func (e *Engine) flatten(ev *event, items []*cjson.Value, prefix string) {
+	for _, item := range items {
+		key := item.Key
+		if prefix != "" {
+			key = prefix + "." + key
+		}
+		switch item.Kind {
+		case cjson.String:
+			e.fillJSON(ev, key, item.Text)
+		case cjson.Number:
+			e.fillJSON(ev, key, number(item))
+		case cjson.True:
+			e.fillJSON(ev, key, "true")
+		case cjson.False:
+			e.fillJSON(ev, key, "false")
+		case cjson.Null:
+			if !ev.decoder.discardNull {
+				e.fillJSON(ev, key, "null")
+			}
+		case cjson.Object:
+			e.flatten(ev, item.Items, key)
+		case cjson.Array:
+			value := cjson.Pretty(item)
+			if ev.decoder.csvArrays {
+				value = csv(item.Items)
+			}
+			if value != "" {
+				e.fillJSON(ev, key, value)
+			}
+		}
+	}
+}
+
+// number prints 32 bit integers as such and all else with %f, cut to 63 characters.
+func number(v *cjson.Value) string {
+	if i := v.Int(); float64(i) == v.Float {
+		return strconv.Itoa(int(i))
+	}
+	s := strconv.FormatFloat(v.Float, 'f', 6, 64)
+	switch s {
+	case "+Inf":
+		return "inf"
+	case "-Inf":
+		return "-inf"
+	}
+	return s[:min(len(s), 63)]
+}
+
+// csv joins the scalars of an array with commas. A comma stands behind each but the last item,
+// so a nested value at the end leaves one over.
+func csv(items []*cjson.Value) string {
+	var b strings.Builder
+	for i, item := range items {
+		part := ""
+		switch item.Kind {
+		case cjson.String:
+			part = item.Text
+		case cjson.Number:
+			part = number(item)
+		case cjson.True:
+			part = "true"
+		case cjson.False:
+			part = "false"
+		case cjson.Null:
+			part = "null"
+		case cjson.Array, cjson.Object:
+			continue
+		}
+		if b.Len()+len(part)+1 >= maxValue {
+			return ""
+		}
+		b.WriteString(part)
+		if i+1 < len(items) {
+			b.WriteByte(',')
+		}
+	}
+	return b.String()
+}
+
+func (e *Engine) fillJSON(ev *event, key, value string) {
+	if f, ok := jsonStatic(key); ok {
+		ev.set(f, value)
+		return
+	}
+	if key == "user" && !ev.static[dstUser].has {
+		ev.set(dstUser, value)
+		return
+	}
+	if len(ev.fields) >= e.rules.maxFields {
+		e.log("ERROR: Too many fields for JSON decoder.")
+		return
+	}
+	ev.fields = append(ev.fields, field{key, value})
+}

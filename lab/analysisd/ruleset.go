@@ -1,0 +1,197 @@
+package analysisd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"custom-vault/lab/osxml"
+	"custom-vault/lab/pcre2"
+)
+
+// Sources says what a ruleset is loaded from: the part of ossec.conf that <ruleset> is, and two
+// of the internal options.
+type Sources struct {
+	// Files is the manager's home. The names below are relative to it, with slashes.
+	Files fs.FS
+	// DecoderDirs and RuleDirs hold *.xml. Over all folders, files load by the order of their
+	// base names.
+	DecoderDirs, RuleDirs []string
+	// Lists are the declared CDB lists, as rules name them ("etc/lists/own").
+	Lists []string
+	// Stock adds the few stock decoders and rules of Wazuh that the lab has (folder stock).
+	Stock bool
+	// DecoderOrderSize is analysisd.decoder_order_size, 32 to 1024; 0 stands for 256.
+	DecoderOrderSize int
+}
+
+// Ruleset is what decoders, rules and lists were loaded. It is not changed after Load, and may
+// be shared by engines.
+type Ruleset struct {
+	plainDecoders   []*decoder // without program_name
+	programDecoders []*decoder // with one
+
+	roots        []*node
+	rules        []*rule
+	maxFields    int
+	maxFrequency int
+	fieldNames   map[string]int // number of each name that rules ask for, in lower case
+}
+
+// defaultOrderSize is analysisd.decoder_order_size as shipped.
+const defaultOrderSize = 256
+
+// Load reads a ruleset as analysisd does when it starts. The lines are what it would log; an
+// error means that it would not start, and carries the last of the lines.
+func Load(src Sources) (*Ruleset, []string, error) {
+	l := &loader{
+		src:       src,
+		decoderID: map[string]int{},
+		lists:     map[string]map[string]string{},
+		compiler:  &compiler{perl: map[string]*pcre2.Regexp{}},
+		set:       &Ruleset{maxFields: src.DecoderOrderSize, fieldNames: map[string]int{}},
+		rulesByID: map[int]*rule{},
+	}
+	if l.set.maxFields == 0 {
+		l.set.maxFields = defaultOrderSize
+	}
+	if err := l.load(); err != nil {
+		return nil, l.lines, err
+	}
+	return l.set, l.lines, nil
+}
+
+// errRefused marks a fault that has been logged and that keeps analysisd from starting.
+var errRefused = errors.New("refused")
+
+type loader struct {
+	src       Sources
+	set       *Ruleset
+	lines     []string
+	decoderID map[string]int               // by name, from 1
+	lists     map[string]map[string]string // by declared name
+	compiler  *compiler
+	rulesByID map[int]*rule
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.lines = append(l.lines, "wazuh-analysisd: WARNING: "+fmt.Sprintf(format, args...))
+}
+
+func (l *loader) info(format string, args ...any) {
+	l.lines = append(l.lines, "wazuh-analysisd: INFO: "+fmt.Sprintf(format, args...))
+}
+
+// refuse logs an error after which the file is given up.
+func (l *loader) refuse(format string, args ...any) error {
+	l.lines = append(l.lines, "wazuh-analysisd: ERROR: "+fmt.Sprintf(format, args...))
+	return errRefused
+}
+
+// exit logs the last line of an analysisd that does not start.
+func (l *loader) exit(format string, args ...any) error {
+	line := "wazuh-analysisd: CRITICAL: " + fmt.Sprintf(format, args...)
+	l.lines = append(l.lines, line)
+	return errors.New(line)
+}
+
+func (l *loader) load() error {
+	l.loadLists()
+	decoders, err := l.files(l.src.DecoderDirs, "decoders")
+	if err != nil {
+		return err
+	}
+	for _, f := range decoders {
+		if err := l.loadDecoders(f); err != nil {
+			return l.exit("(1202): Configuration error at '%s'.", f.label)
+		}
+	}
+	if !l.numberDecoders() {
+		_ = l.refuse("(2106): Error adding decoder plugin.")
+		return l.exit("(2105): Error loading decoder options.")
+	}
+	rules, err := l.files(l.src.RuleDirs, "rules")
+	if err != nil {
+		return err
+	}
+	for _, f := range rules {
+		if err := l.loadRules(f); err != nil {
+			return l.exit("(1220): Error loading the rules: '%s'.", f.label)
+		}
+	}
+	l.info("Total rules enabled: '%d'", settle(l.set.roots))
+	return nil
+}
+
+// file is a file of decoders or rules.
+type file struct {
+	label string // as analysisd names it
+	data  []byte
+}
+
+// files reads the *.xml of the folders, in the order of their base names.
+func (l *loader) files(dirs []string, kind string) ([]file, error) {
+	var out []file
+	read := func(from fs.FS, dir, labelDir string) error {
+		entries, err := fs.ReadDir(from, dir)
+		if err != nil {
+			return fmt.Errorf("read the folder %s of %s: %w", dir, kind, err)
+		}
+		for _, entry := range entries {
+			if entry.IsDir() || !strings.HasSuffix(entry.Name(), ".xml") {
+				continue
+			}
+			data, err := fs.ReadFile(from, path.Join(dir, entry.Name()))
+			if err != nil {
+				return fmt.Errorf("read a file of %s: %w", kind, err)
+			}
+			out = append(out, file{path.Join(labelDir, entry.Name()), data})
+		}
+		return nil
+	}
+	if l.src.Stock {
+		if err := read(stockFiles, "stock/"+kind, "ruleset/"+kind); err != nil {
+			return nil, err
+		}
+	}
+	for _, dir := range dirs {
+		if err := read(l.src.Files, dir, dir); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(out, func(a, b file) int { return strings.Compare(path.Base(a.label), path.Base(b.label)) })
+	return out, nil
+}
+
+// readXML reads a file and applies its variables.
+func (l *loader) readXML(f file) ([]*osxml.Element, error) {
+	roots, err := osxml.Read(f.data)
+	if err != nil {
+		var fault *osxml.Error
+		if errors.As(err, &fault) {
+			return nil, l.refuse("(1226): Error reading XML file '%s': %s (line %d).", f.label, fault.Text, fault.Line)
+		}
+		return nil, err
+	}
+	if roots, err = osxml.ApplyVariables(roots); err != nil {
+		var fault *osxml.Error
+		if errors.As(err, &fault) {
+			return nil, l.refuse("(1227): Error applying XML variables '%s': %s.", f.label, fault.Text)
+		}
+		return nil, err
+	}
+	return roots, nil
+}
+
+// concat appends a text to another, within limits of the C code: a first text of limit bytes
+// and more is dropped with an error, and so is what would make the whole too long.
+func (l *loader) concat(have text, add string, limit int) text {
+	if !have.has && len(add) < limit || have.has && len(have.s) <= limit && len(add) <= limit {
+		return some(have.s + add)
+	}
+	_ = l.refuse("(1104): Maximum string size reached for: %s.", add)
+	return text{}
+}
