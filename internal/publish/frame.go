@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// MaxFrame is the longest datagram that analysisd receives whole, in bytes. It cuts longer ones without a word (os_net.c:522-536).
+	// MaxFrame is the longest datagram that analysisd receives whole, in bytes. It cuts longer ones without a word
+	// (os_net.c:522-536).
 	MaxFrame = 65535
 	// MaxHeader is the most that Frame puts before a body, so that a body of MaxFrame-MaxHeader bytes always fits.
 	MaxHeader = 352
@@ -47,7 +48,8 @@ const (
 	Plain
 )
 
-// DialectOf is the dialect of a Wazuh version, written "4.3.11", "v4.3.11" or "Wazuh v4.3.11". What cannot be read counts as a version of today.
+// DialectOf is the dialect of a Wazuh version, written "4.3.11", "v4.3.11" or "Wazuh v4.3.11". What cannot be read
+// counts as a version of today.
 func DialectOf(version string) Dialect {
 	version = strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(version), "Wazuh "), "v")
 	parts := strings.SplitN(version, ".", 3)
@@ -62,10 +64,12 @@ func DialectOf(version string) Dialect {
 	return Escaped
 }
 
-// Frame is the datagram for one event: "1:[001] (vault-1) any->custom-vault:{…}", or "1:custom-vault:{…}" for the manager.
+// Frame is the datagram for one event: "1:[001] (vault-1) any->custom-vault:{…}", or "1:custom-vault:{…}" for the
+// manager.
 //
-// An agent's name comes from alerts and is not trusted: characters with which it could end its place in the header become "_", and it is cut at 128 bytes. An address that is
-// none becomes "any", as real agents have it. It refuses with ErrAgentID, ErrBody or ErrTooLong.
+// An agent's name comes from alerts and is not trusted: characters with which it could end its place in the header
+// become "_", and it is cut at 128 bytes. An address that is none becomes "any", as real agents have it. It refuses
+// with ErrAgentID, ErrBody or ErrTooLong.
 func Frame(agent AgentRef, body []byte, dialect Dialect) ([]byte, error) {
 	if err := checkBody(body); err != nil {
 		return nil, err
@@ -93,7 +97,8 @@ func Frame(agent AgentRef, body []byte, dialect Dialect) ([]byte, error) {
 	return append(append(frame, head...), body...), nil
 }
 
-// checkBody wants what Wazuh's json decoder takes (prematch ^{\s*", 0006-json_decoders.xml), on one line and without NUL, which would end it.
+// checkBody wants what Wazuh's json decoder takes (prematch ^{\s*", 0006-json_decoders.xml), on one line and without
+// NUL, which would end it.
 func checkBody(body []byte) error {
 	if len(body) > MaxFrame {
 		return fmt.Errorf("%w: %d bytes, at most %d are received", ErrTooLong, len(body), MaxFrame)

@@ -13,8 +13,10 @@ type heard struct {
 	id, name, ip, location, log string
 }
 
-// hear reads a datagram as analysisd 4.4 and later does, by what its recorded answers show, independently of Frame: the first two bytes are dropped; a | takes the next character
-// as it is; the first colon that is not taken so ends the location; a location that begins with [ has an id in it; one that goes on with ( has a name, an address and "->".
+// hear reads a datagram as analysisd 4.4 and later does, by what its recorded answers show, independently of Frame:
+// the first two bytes are dropped; a | takes the next character as it is; the first colon that is not taken so ends
+// the location; a location that begins with [ has an id in it; one that goes on with ( has a name, an address and
+// "->".
 func hear(frame string, dialect Dialect) (heard, bool) {
 	if len(frame) < 4 || frame[0] == '8' {
 		return heard{}, false

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// burst is how many datagrams may leave at once after a pause: as many as the kernel queues for a socket by default (net.unix.max_dgram_qlen 10).
+// burst is how many datagrams may leave at once after a pause: as many as the kernel queues for a socket by default
+// (net.unix.max_dgram_qlen 10).
 const burst = 10
 
 // pacer lets at most burst datagrams go in any moment, and one each interval in the long run.

@@ -9,7 +9,8 @@ import (
 
 // What a zero value in Config stands for.
 const (
-	// DefaultPerSecond: analysisd lost nothing at 2,000 events of 1 kB a second, and 92 % of what an unpaced sender sent.
+	// DefaultPerSecond: analysisd lost nothing at 2,000 events of 1 kB a second, and 92 % of what an unpaced sender
+	// sent.
 	DefaultPerSecond  = 1500
 	DefaultSeenWithin = 60 * time.Second
 	DefaultMaxSends   = 5
@@ -29,7 +30,8 @@ type Config struct {
 	Dialect Dialect
 	// PerSecond is the steady pace; up to 10 datagrams may leave at once after a pause.
 	PerSecond int
-	// SeenWithin is how long an event may take until it is met again in alerts.json. Then it is sent again, MaxSends times in all.
+	// SeenWithin is how long an event may take until it is met again in alerts.json. Then it is sent again, MaxSends
+	// times in all.
 	SeenWithin time.Duration
 	MaxSends   int
 	// Batch is how many rows are taken at a time. After a crash as many may have to wait for SeenWithin.
@@ -105,7 +107,8 @@ func (p *Publisher) Wake() {
 	}
 }
 
-// Run publishes until ctx ends; then it finishes the datagram in hand, gives the rest of its batch back, and returns nil. It starts no goroutine. It must not be called twice at a time.
+// Run publishes until ctx ends; then it finishes the datagram in hand, gives the rest of its batch back, and returns
+// nil. It starts no goroutine. It must not be called twice at a time.
 func (p *Publisher) Run(ctx context.Context) error {
 	defer func() { _ = p.socket.Close() }()
 	backoff := time.Duration(0)

@@ -129,6 +129,49 @@ func TestEverythingIsSentOnceInOrder(t *testing.T) {
 	})
 }
 
+func TestARowIsMarkedBeforeItsDatagramLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, w := newMemory(t), &wire{}
+		ids := m.add(60)
+		w.onSend = func(n int) {
+			m.edit(ids[n-1], func(r *memoryRow) {
+				if r.state != "sent" || r.Attempts != 1 || r.due.Sub(r.sent) != DefaultSeenWithin {
+					t.Errorf("datagram %d left while its row is %s, due again %s later", n, r.state, r.due.Sub(r.sent))
+				}
+			})
+		}
+		_, stop := running(t, Config{}, m, w)
+		time.Sleep(time.Second)
+		stop()
+		wantStates(t, m, map[string]int{"sent": 60})
+	})
+}
+
+func TestFlushSendsWhatIsDueAndReturns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, w := newMemory(t), &wire{}
+		ids := m.add(120)
+		p, err := newPublisher(Config{}, m, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.set(RefusalDown, 60)
+		if r := refusal(t, p.Flush(t.Context())); r != RefusalDown {
+			t.Errorf("refused with %q", r)
+		}
+		wantStates(t, m, map[string]int{"sent": 60, "pending": 60})
+		w.set("", 0)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Errorf("Flush: %v", err)
+		}
+		if got := w.all(); !slices.Equal(got, datagrams(ids)) {
+			t.Errorf("%d datagrams for %d events, or in another order", len(got), len(ids))
+		}
+	})
+}
+
 func TestThePaceIsKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,8 @@ type Refusal string
 const (
 	// RefusalFull: analysisd does not keep up, hangs, or loads its rules (up to some 3 s after its start).
 	RefusalFull Refusal = "queue-full"
-	// RefusalTooLong: the datagram is over the socket's send buffer. The only one that is about the datagram and not the socket.
+	// RefusalTooLong: the datagram is over the socket's send buffer. The only one that is about the datagram and not
+	// the socket.
 	RefusalTooLong Refusal = "too-long"
 	// RefusalMissing: there is no socket file: Wazuh was never started, or the path is wrong.
 	RefusalMissing Refusal = "socket-missing"
@@ -76,8 +77,9 @@ func (e *SendError) Unwrap() error { return e.Err }
 // DefaultWriteTimeout bounds one Send while analysisd's queue is full.
 const DefaultWriteTimeout = 500 * time.Millisecond
 
-// Socket is analysisd's queue socket. It connects when it is first needed, and again when analysisd was restarted: a socket connected before that stays dead. Its methods may
-// be called from several goroutines; datagrams go out one after the other.
+// Socket is analysisd's queue socket. It connects when it is first needed, and again when analysisd was restarted: a
+// socket connected before that stays dead. Its methods may be called from several goroutines; datagrams go out one
+// after the other.
 type Socket struct {
 	path    string
 	timeout time.Duration
@@ -86,7 +88,8 @@ type Socket struct {
 	conn *net.UnixConn
 }
 
-// NewSocket is the socket at path, for Wazuh's /var/ossec that is /var/ossec/queue/sockets/queue. A timeout of 0 is DefaultWriteTimeout.
+// NewSocket is the socket at path, for Wazuh's /var/ossec that is /var/ossec/queue/sockets/queue. A timeout of 0 is
+// DefaultWriteTimeout.
 func NewSocket(path string, timeout time.Duration) *Socket {
 	if timeout == 0 {
 		timeout = DefaultWriteTimeout
@@ -94,7 +97,8 @@ func NewSocket(path string, timeout time.Duration) *Socket {
 	return &Socket{path: path, timeout: timeout}
 }
 
-// Ready connects if that is needed. It sends nothing, so it does not see that analysisd has gone since; the next Send does.
+// Ready connects if that is needed. It sends nothing, so it does not see that analysisd has gone since; the next Send
+// does.
 func (s *Socket) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +108,8 @@ func (s *Socket) Ready() error {
 	return s.connect()
 }
 
-// Send hands over one datagram, or fails with a *SendError; then nothing of it was delivered. It waits at most for the timeout.
+// Send hands over one datagram, or fails with a *SendError; then nothing of it was delivered. It waits at most for
+// the timeout.
 func (s *Socket) Send(frame []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +162,8 @@ func (s *Socket) write(frame []byte) error {
 	return err
 }
 
-// stale says that the far end of a connected socket is gone: the first send after analysisd's stop gets ECONNREFUSED, the next ENOTCONN, and so it stays when analysisd is back.
+// stale says that the far end of a connected socket is gone: the first send after analysisd's stop gets ECONNREFUSED,
+// the next ENOTCONN, and so it stays when analysisd is back.
 func stale(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)

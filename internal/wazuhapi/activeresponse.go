@@ -7,11 +7,13 @@ import (
 	"net/http"
 )
 
-// ActiveResponse asks the API to have the named agents run an order, once. The Outcome has one entry for each of them in every case but two: an order that cannot be
-// sent (ErrOrder, ErrNoAgents) and a closed client (ErrClosed). The error is nil when the API answered agent by agent, and then each agent's entry says what became of it; otherwise it is
-// an *Error, and every entry carries its reason.
+// ActiveResponse asks the API to have the named agents run an order, once. The Outcome has one entry for each of them
+// in every case but two: an order that cannot be sent (ErrOrder, ErrNoAgents) and a closed client (ErrClosed). The
+// error is nil when the API answered agent by agent, and then each agent's entry says what became of it; otherwise it
+// is an *Error, and every entry carries its reason.
 //
-// Sent proves no more than that the manager passed the order on. An Unknown order may have been delivered; the next call begins at another address, if there is one.
+// Sent proves no more than that the manager passed the order on. An Unknown order may have been delivered; the next
+// call begins at another address, if there is one.
 func (c *Client) ActiveResponse(ctx context.Context, agents AgentIDs, order Order) (Outcome, error) {
 	if agents.Len() == 0 {
 		return Outcome{}, ErrNoAgents
@@ -48,7 +50,8 @@ func allFailed(agents AgentIDs, failed *Error) Outcome {
 	return out
 }
 
-// items is the part of a 200 that counts. Its members error, message and total_* say nothing more: a request for agent 000 alone has error 0 and nobody affected.
+// items is the part of a 200 that counts. Its members error, message and total_* say nothing more: a request for
+// agent 000 alone has error 0 and nobody affected.
 type items[T any] struct {
 	Data *struct {
 		Affected *[]T         `json:"affected_items"`

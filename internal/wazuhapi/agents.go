@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// MaxAgents is how many agents one call may name. The API itself stops at 500 per node (its default query limit); a Vault cluster has a handful.
+// MaxAgents is how many agents one call may name. The API itself stops at 500 per node (its default query limit); a
+// Vault cluster has a handful.
 const MaxAgents = 100
 
 // maxAgentIDDigits bounds an id: Wazuh counts agents up from 001 and pads to three digits.
@@ -15,13 +16,14 @@ const maxAgentIDDigits = 9
 // ErrNoAgents says that a list of agents is empty. It is what the zero AgentIDs answers wherever it is used.
 var ErrNoAgents = errors.New("no agent is named: an active response without a list of agents would go to every agent")
 
-// AgentIDs is a list of one or more agents, each named by its id, none of them the manager. Only NewAgentIDs makes one that a call accepts.
+// AgentIDs is a list of one or more agents, each named by its id, none of them the manager. Only NewAgentIDs makes
+// one that a call accepts.
 type AgentIDs struct {
 	ids []string
 }
 
-// NewAgentIDs checks ids as Wazuh writes them ("001", "1024"). It refuses an empty list, more than MaxAgents, the manager ("000"), "all", anything
-// that is not digits, forms that Wazuh does not write ("1", "0001") and repeats.
+// NewAgentIDs checks ids as Wazuh writes them ("001", "1024"). It refuses an empty list, more than MaxAgents, the
+// manager ("000"), "all", anything that is not digits, forms that Wazuh does not write ("1", "0001") and repeats.
 func NewAgentIDs(ids ...string) (AgentIDs, error) {
 	if len(ids) == 0 {
 		return AgentIDs{}, ErrNoAgents

@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// window is the API's: max_request_per_minute counts in fixed windows of 60 s, over all of its clients, logins included (middlewares.py:151-213). No more than n requests in any 60 s
-// are no more than n in each of its windows.
+// window is the API's: max_request_per_minute counts in fixed windows of 60 s, over all of its clients, logins
+// included (middlewares.py:151-213). No more than n requests in any 60 s are no more than n in each of its windows.
 const window = 60 * time.Second
 
-// budget counts this client's requests of the last 60 s, and keeps the last part of them for active responses and logins.
+// budget counts this client's requests of the last 60 s, and keeps the last part of them for active responses and
+// logins.
 type budget struct {
 	limit, reserve int
 

@@ -13,7 +13,8 @@ import (
 	"github.com/go-resty/resty/v2"
 )
 
-// Client speaks to one manager or cluster, by one or several API addresses. Its methods may be called from several goroutines.
+// Client speaks to one manager or cluster, by one or several API addresses. Its methods may be called from several
+// goroutines.
 type Client struct {
 	cfg       Config
 	http      *resty.Client
@@ -86,7 +87,8 @@ func (c *Client) begin(ctx context.Context) (context.Context, func(), error) {
 type request struct {
 	method, path, query string
 	body                []byte
-	// urgent may use the reserve. repeatable may go to the next address even when it may already have been carried out.
+	// urgent may use the reserve. repeatable may go to the next address even when it may already have been carried
+	// out.
 	urgent, repeatable bool
 }
 
@@ -128,7 +130,8 @@ func (c *Client) do(ctx context.Context, req request) (answer, *Error) {
 	return answer{}, last
 }
 
-// elsewhere says whether another address could do better: what failed belongs to the way there or to that one API process, not to the request or the user.
+// elsewhere says whether another address could do better: what failed belongs to the way there or to that one API
+// process, not to the request or the user.
 func elsewhere(e *Error) bool {
 	switch e.Reason {
 	case ReasonUnreachable, ReasonTLS, ReasonNoAnswer, ReasonNotReady, ReasonTimeout, ReasonServerError,

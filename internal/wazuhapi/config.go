@@ -19,7 +19,8 @@ import (
 
 // What a zero value in Config stands for.
 const (
-	// DefaultRequestTimeout is longer than the API's own request_timeout of 10 s, so that its answer (code 3021) is seen and not a cut connection.
+	// DefaultRequestTimeout is longer than the API's own request_timeout of 10 s, so that its answer (code 3021) is
+	// seen and not a cut connection.
 	DefaultRequestTimeout = 12 * time.Second
 	DefaultLoginTimeout   = 6 * time.Second
 	DefaultCallTimeout    = 30 * time.Second
@@ -32,7 +33,8 @@ const (
 const (
 	dialTimeout      = 3 * time.Second
 	handshakeTimeout = 3 * time.Second
-	// idleTimeout is shorter than the 5 s after which uvicorn, the API's server, closes an idle connection: a request on a connection that is just being closed would be lost in doubt.
+	// idleTimeout is shorter than the 5 s after which uvicorn, the API's server, closes an idle connection: a request
+	// on a connection that is just being closed would be lost in doubt.
 	idleTimeout = 3 * time.Second
 	// maxBodyBytes bounds an answer; the largest that is expected lists MaxAgents agents.
 	maxBodyBytes    = 1 << 20
@@ -46,18 +48,22 @@ const (
 
 // Config is all that a Client goes by.
 type Config struct {
-	// Addresses are the API's base addresses, "https://manager:55000". They are tried in this order, beginning with the one that answered last.
+	// Addresses are the API's base addresses, "https://manager:55000". They are tried in this order, beginning with
+	// the one that answered last.
 	Addresses []string
-	// CAFile is a PEM file with the certificates that are trusted, and no others are. Wazuh's own self-signed certificate may stand there itself.
+	// CAFile is a PEM file with the certificates that are trusted, and no others are. Wazuh's own self-signed
+	// certificate may stand there itself.
 	CAFile string
-	// ServerName is the name that the certificate must have, when that is not the address's host (Wazuh's own certificate names only "localhost").
+	// ServerName is the name that the certificate must have, when that is not the address's host (Wazuh's own
+	// certificate names only "localhost").
 	ServerName string
 	// User is the API user.
 	User string
 	// Password reads the user's password, at each login. What it returns is overwritten after use.
 	Password func() ([]byte, error)
 
-	// RequestTimeout bounds one request, LoginTimeout one login, CallTimeout a whole call with its logins and all addresses.
+	// RequestTimeout bounds one request, LoginTimeout one login, CallTimeout a whole call with its logins and all
+	// addresses.
 	RequestTimeout, LoginTimeout, CallTimeout time.Duration
 	// PerMinute bounds this client's requests in any 60 s; the last Reserve of them are for active responses.
 	PerMinute, Reserve int
@@ -78,19 +84,19 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	switch {
 	case len(cfg.Addresses) == 0:
-		return cfg, errors.New("wazuh api: no address is configured")
+		return cfg, errors.New("no address is configured")
 	case len(cfg.Addresses) > maxAddresses:
-		return cfg, fmt.Errorf("wazuh api: %d addresses, at most %d can be", len(cfg.Addresses), maxAddresses)
+		return cfg, fmt.Errorf("%d addresses, at most %d can be", len(cfg.Addresses), maxAddresses)
 	case cfg.CAFile == "":
-		return cfg, errors.New("wazuh api: no CA file is configured; the system's list is not used, since the environment can change it")
+		return cfg, errors.New("no CA file is configured; the system's list is not used, since the environment can change it")
 	case cfg.User == "" || len(cfg.User) > maxUserBytes || strings.ContainsRune(cfg.User, ':') || strings.IndexFunc(cfg.User, unicode.IsControl) >= 0:
-		return cfg, fmt.Errorf("wazuh api: the user name must be of 1 to %d bytes, without colon or control characters", maxUserBytes)
+		return cfg, fmt.Errorf("the user name must be of 1 to %d bytes, without colon or control characters", maxUserBytes)
 	case cfg.Password == nil:
-		return cfg, errors.New("wazuh api: no password is configured")
+		return cfg, errors.New("no password is configured")
 	case cfg.PerMinute < 2 || cfg.Reserve < 0 || cfg.Reserve >= cfg.PerMinute:
-		return cfg, fmt.Errorf("wazuh api: %d requests a minute with a reserve of %d leave nothing", cfg.PerMinute, cfg.Reserve)
+		return cfg, fmt.Errorf("%d requests a minute with a reserve of %d leave nothing", cfg.PerMinute, cfg.Reserve)
 	case cfg.RequestTimeout < 0 || cfg.LoginTimeout < 0 || cfg.CallTimeout < 0:
-		return cfg, errors.New("wazuh api: a timeout is negative")
+		return cfg, errors.New("a timeout is negative")
 	}
 	return cfg, nil
 }
@@ -107,15 +113,15 @@ func baseAddress(address string) (string, error) {
 	// The address is not repeated whole, since the mistake to expect is a password in it.
 	switch {
 	case err != nil:
-		return "", errors.New("wazuh api: an address cannot be read as a URL")
+		return "", errors.New("an address cannot be read as a URL")
 	case u.User != nil:
-		return "", errors.New("wazuh api: an address has a user or a password in it; they belong into user and the password file")
+		return "", errors.New("an address has a user or a password in it; they belong into user and the password file")
 	case u.Scheme != "https":
-		return "", fmt.Errorf("wazuh api: address %.*q is not https://", maxPathInErrors, address)
+		return "", fmt.Errorf("address %.*q is not https://", maxPathInErrors, address)
 	case u.Hostname() == "":
-		return "", fmt.Errorf("wazuh api: address %.*q names no host", maxPathInErrors, address)
+		return "", fmt.Errorf("address %.*q names no host", maxPathInErrors, address)
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "":
-		return "", fmt.Errorf("wazuh api: address %.*q has more than host and port", maxPathInErrors, address)
+		return "", fmt.Errorf("address %.*q has more than host and port", maxPathInErrors, address)
 	}
 	return "https://" + u.Host, nil
 }
@@ -124,24 +130,25 @@ func baseAddress(address string) (string, error) {
 func trusted(path string) (*x509.CertPool, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("wazuh api: CA file: %w", err)
+		return nil, fmt.Errorf("CA file: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	pem, err := io.ReadAll(io.LimitReader(f, maxCAFileBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("wazuh api: CA file: %w", err)
+		return nil, fmt.Errorf("CA file: %w", err)
 	}
 	if len(pem) > maxCAFileBytes {
-		return nil, fmt.Errorf("wazuh api: CA file %s is over %d bytes", path, maxCAFileBytes)
+		return nil, fmt.Errorf("CA file %s is over %d bytes", path, maxCAFileBytes)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("wazuh api: CA file %s has no certificate in PEM form", path)
+		return nil, fmt.Errorf("CA file %s has no certificate in PEM form", path)
 	}
 	return pool, nil
 }
 
-// newTransport is HTTP/1.1 (uvicorn has nothing else) over verified TLS, without proxy, cookies, compression or redirects.
+// newTransport is HTTP/1.1 (uvicorn has nothing else) over verified TLS, without proxy, cookies, compression or
+// redirects.
 func newTransport(cas *x509.CertPool, serverName string) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil,

@@ -14,7 +14,8 @@ const maxDetailBytes = 300
 // ErrClosed is what calls answer after Close.
 var ErrClosed = errors.New("the client of the wazuh api is closed")
 
-// Error is a call that as a whole did not succeed. Its text names the call, the address, the reason and what to do, and holds no secret.
+// Error is a call that as a whole did not succeed. Its text names the call, the address, the reason and what to do,
+// and holds no secret.
 type Error struct {
 	// Call is the method and path, without the query.
 	Call string

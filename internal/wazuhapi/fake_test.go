@@ -83,7 +83,8 @@ type got struct {
 	body                                       []byte
 }
 
-// fakeAPI answers like the server API: it checks the Basic header, gives out tokens, wants the newest of them, and leaves the rest to serve.
+// fakeAPI answers like the server API: it checks the Basic header, gives out tokens, wants the newest of them, and
+// leaves the rest to serve.
 type fakeAPI struct {
 	*httptest.Server
 	caFile string

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// AgentStatus is what the manager's database says of an agent. "active" may be up to agents_disconnection_time (15 min) old.
+// AgentStatus is what the manager's database says of an agent. "active" may be up to agents_disconnection_time (15
+// min) old.
 type AgentStatus string
 
 // The statuses that the API has, and one for those that it does not list.
@@ -27,11 +28,13 @@ type Agent struct {
 	Name, Version, Node string
 	// LastKeepAlive is the zero time when there was none.
 	LastKeepAlive time.Time
-	// Problem is why the agent is unlisted (ReasonAgentUnknown, ReasonNotPermitted, ReasonNotListed, …), empty when it is listed.
+	// Problem is why the agent is unlisted (ReasonAgentUnknown, ReasonNotPermitted, ReasonNotListed, …), empty when
+	// it is listed.
 	Problem Reason
 }
 
-// Agents asks what the manager knows of these agents: one entry each, in their order, also for those that it does not know. The API user needs agent:read on them.
+// Agents asks what the manager knows of these agents: one entry each, in their order, also for those that it does not
+// know. The API user needs agent:read on them.
 func (c *Client) Agents(ctx context.Context, agents AgentIDs) ([]Agent, error) {
 	if agents.Len() == 0 {
 		return nil, ErrNoAgents

@@ -155,7 +155,9 @@ func TestLoginFailures(t *testing.T) {
 		"huge token": {func(w http.ResponseWriter, _ *http.Request) {
 			answerJSON(w, `{"data":{"token":"`+strings.Repeat("a", maxToken+1)+`"}}`)
 		}, ReasonBadAnswer},
-		"redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, ReasonRedirected},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, ReasonRedirected},
 		"cut off":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ReasonNoAnswer},
 		"GET not here": {func(w http.ResponseWriter, _ *http.Request) { all["ar-wrong-method"].write(w) }, ReasonBadRequest},
 	} {

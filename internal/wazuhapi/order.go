@@ -12,17 +12,20 @@ import (
 
 // Bounds of one order.
 const (
-	// MaxMessageBytes bounds the message as it reaches the agent. Above about 65.4 kB the manager drops it, and the API answers 200 all the same.
+	// MaxMessageBytes bounds the message as it reaches the agent. Above about 65.4 kB the manager drops it, and the
+	// API answers 200 all the same.
 	MaxMessageBytes = 60_000
 	// MaxArguments bounds the number of arguments.
 	MaxArguments = 64
-	// MaxCommandBytes bounds the command: execd keeps a program's path, "active-response/bin/" included, in 256 characters (exec.c:159-190).
+	// MaxCommandBytes bounds the command: execd keeps a program's path, "active-response/bin/" included, in 256
+	// characters (exec.c:159-190).
 	MaxCommandBytes = 200
 	// MaxAlertDepth bounds the nesting of the alert. The API decodes it recursively.
 	MaxAlertDepth = 100
 )
 
-// envelopeBytes is more than all that the manager and execd put around the order: version, origin with a node's name, module, program.
+// envelopeBytes is more than all that the manager and execd put around the order: version, origin with a node's name,
+// module, program.
 const envelopeBytes = 1024
 
 // ErrOrder is what every order that is refused before anything is sent wraps.
@@ -30,11 +33,13 @@ var ErrOrder = errors.New("the order cannot be sent")
 
 // Order is what the agent's execd is to run.
 type Order struct {
-	// Command is "!name" for the program active-response/bin/name on the agent, or a name with its timeout as the manager's etc/shared/ar.conf has it ("vault-seal0").
+	// Command is "!name" for the program active-response/bin/name on the agent, or a name with its timeout as the
+	// manager's etc/shared/ar.conf has it ("vault-seal0").
 	Command string
 	// Arguments reach the program as parameters.extra_args.
 	Arguments []string
-	// Alert reaches the program as parameters.alert, without members that are null (the API removes them). It is one JSON object, or empty for none.
+	// Alert reaches the program as parameters.alert, without members that are null (the API removes them). It is one
+	// JSON object, or empty for none.
 	Alert json.RawMessage
 }
 
@@ -68,7 +73,8 @@ func (o Order) body() ([]byte, error) {
 	return body, nil
 }
 
-// checkCommand holds the command to the API's own pattern, ^!?[\w\-.\\/:]+$ without ".." (api/validator.py:40,53), and to ASCII.
+// checkCommand holds the command to the API's own pattern, ^!?[\w\-.\\/:]+$ without ".." (api/validator.py:40,53),
+// and to ASCII.
 func checkCommand(command string) error {
 	name := strings.TrimPrefix(command, "!")
 	switch {
@@ -149,8 +155,8 @@ func depth(valid []byte) int {
 	return deepest
 }
 
-// agentBytes is an upper bound of the length of the same JSON once the API has written it: Python puts a space behind each comma and colon, and writes
-// what is not ASCII as \uXXXX, twice where it lies outside the basic plane.
+// agentBytes is an upper bound of the length of the same JSON once the API has written it: Python puts a space behind
+// each comma and colon, and writes what is not ASCII as \uXXXX, twice where it lies outside the basic plane.
 func agentBytes(body []byte) int {
 	n := 0
 	for _, r := range string(body) {

@@ -1,7 +1,7 @@
 package wazuhapi
 
-// Delivery says whether an order went on its way to an agent. No answer of the API says more than that: "sent" means that a datagram was handed to the
-// manager's remoted, not that a program ran.
+// Delivery says whether an order went on its way to an agent. No answer of the API says more than that: "sent" means
+// that a datagram was handed to the manager's remoted, not that a program ran.
 type Delivery string
 
 // The three deliveries.
@@ -10,7 +10,8 @@ const (
 	Sent Delivery = "sent"
 	// Refused: the order surely did not leave for this agent.
 	Refused Delivery = "refused"
-	// Unknown: the order may have been delivered. After code 3021 the manager may still work on it (wazuh_apid.py:140-141).
+	// Unknown: the order may have been delivered. After code 3021 the manager may still work on it
+	// (wazuh_apid.py:140-141).
 	Unknown Delivery = "unknown"
 )
 
@@ -179,8 +180,8 @@ type verdict struct {
 	retry    bool
 }
 
-// codeVerdict is what Wazuh's error codes mean for an active response. The round trip to the agent (getconfig) comes before anything is sent, so what fails there was not sent
-// (active_response.py:42-69).
+// codeVerdict is what Wazuh's error codes mean for an active response. The round trip to the agent (getconfig) comes
+// before anything is sent, so what fails there was not sent (active_response.py:42-69).
 func codeVerdict(code int) (verdict, bool) {
 	switch code {
 	case 1010, 1017: // remoted's socket cannot be connected; daemons not ready
@@ -219,7 +220,8 @@ func codeVerdict(code int) (verdict, bool) {
 	return verdict{Unknown, ReasonUnknownCode, true}, false
 }
 
-// statusVerdict is what an answer means that is not 200: the code decides where it is known, the status where it is not.
+// statusVerdict is what an answer means that is not 200: the code decides where it is known, the status where it is
+// not.
 func statusVerdict(status, code int) verdict {
 	if v, known := codeVerdict(code); known && status >= 400 {
 		return v

@@ -92,7 +92,8 @@ func TestEveryStatusAndCode(t *testing.T) {
 	}
 }
 
-// recordedOutcomes is what each recorded answer to PUT /active-response means when it was agent 001 (or as named) that was asked.
+// recordedOutcomes is what each recorded answer to PUT /active-response means when it was agent 001 (or as named)
+// that was asked.
 func TestRecordedAnswers(t *testing.T) {
 	t.Parallel()
 	type want struct {

@@ -16,7 +16,8 @@ import (
 
 const (
 	loginPath = "/security/user/authenticate"
-	// loginHold is how long a refused login is not repeated with the same password. The API blocks an address for 300 s at 50 wrong logins, and does not forget them on a good one.
+	// loginHold is how long a refused login is not repeated with the same password. The API blocks an address for 300
+	// s at 50 wrong logins, and does not forget them on a good one.
 	loginHold = 60 * time.Second
 	// tokenMargin is how long before its end a token is not used any more.
 	tokenMargin = 30 * time.Second
@@ -76,7 +77,8 @@ func (e *endpoint) refused(err *Error, password [sha256.Size]byte, now time.Time
 	e.held, e.heldFor, e.heldUntil = err, password, now.Add(loginHold)
 }
 
-// holds is the earlier refusal, if a login now would only count as one more wrong one. A changed password is tried at once, except from a blocked address.
+// holds is the earlier refusal, if a login now would only count as one more wrong one. A changed password is tried at
+// once, except from a blocked address.
 func (e *endpoint) holds(password [sha256.Size]byte, now time.Time) *Error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -89,7 +91,8 @@ func (e *endpoint) holds(password [sha256.Size]byte, now time.Time) *Error {
 	return e.held
 }
 
-// lifetime is how long a token lives by its own word (exp less nbf), 0 if it does not say. Both are the manager's clock, so ours does not matter.
+// lifetime is how long a token lives by its own word (exp less nbf), 0 if it does not say. Both are the manager's
+// clock, so ours does not matter.
 func lifetime(token string) time.Duration {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

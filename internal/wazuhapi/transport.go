@@ -18,7 +18,8 @@ import (
 // secondsShown is how exactly waiting times are told.
 const secondsShown = time.Second
 
-// watched says, once the request has ended, whether it was given a connection: from then on the far side may have read it.
+// watched says, once the request has ended, whether it was given a connection: from then on the far side may have
+// read it.
 func watched(ctx context.Context) (context.Context, *atomic.Bool) {
 	var connected atomic.Bool
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -74,7 +74,9 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		"10 MB error": {func(w http.ResponseWriter, _ *http.Request) {
 			answerProblem(w, 500, strings.Repeat(" ", 10<<20))
 		}, ReasonBadAnswer, Unknown},
-		"redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/security/users", 307) }, ReasonRedirected, Refused},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/security/users", http.StatusTemporaryRedirect)
+		}, ReasonRedirected, Refused},
 		"no content": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, ReasonBadAnswer, Unknown},
 		"text":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, full) }, ReasonBadAnswer, Unknown},
 		"gzip, not asked": {func(w http.ResponseWriter, _ *http.Request) {
@@ -82,7 +84,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 			answerJSON(w, full)
 		}, ReasonNoAnswer, Unknown},
 		"no JSON":        {func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, full[:30]) }, ReasonBadAnswer, Unknown},
-		"502 of a proxy": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 502) }, ReasonServerError, Unknown},
+		"502 of a proxy": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) }, ReasonServerError, Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,7 +217,8 @@ func TestAManagerThatIsNotReadyIsPassedOver(t *testing.T) {
 }
 
 func TestNothingComesFromTheEnvironment(t *testing.T) {
-	// Not parallel: it sets variables. A proxy that nobody listens on would break every request; so would another list of CAs.
+	// Not parallel: it sets variables. A proxy that nobody listens on would break every request; so would another
+	// list of CAs.
 	for _, v := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"} {
 		t.Setenv(v, "http://127.0.0.1:1")
 	}
