@@ -17,6 +17,7 @@ import (
 
 	"custom-vault/lab/agent"
 	"custom-vault/lab/alertlog"
+	"custom-vault/lab/analysisd"
 	"custom-vault/lab/execd"
 	"custom-vault/lab/integratord"
 	"custom-vault/lab/osseclog"
@@ -35,21 +36,14 @@ const (
 	logPath    = "logs/ossec.log"
 )
 
-// flushEvery is how often analysisd flushes alerts.json.
-const flushEvery = time.Second
-
-// Engine is what becomes of an event. Process is called for one event after the other.
-type Engine interface {
-	// Process returns the line of alerts.json, or nil when no alert comes of the event. id is the alert's id.
-	Process(frame []byte, at time.Time, id string) (alert []byte)
-}
-
 // Config describes a manager. Zero values take Wazuh's own.
 type Config struct {
 	// Home is the manager's home (/var/ossec on its host). Programs below Home/integrations have to be there before Start.
 	Home string
-	// Engine decides what becomes an alert.
-	Engine Engine
+	// Rules is where decoders and rules are loaded from; see Snippets.
+	Rules analysisd.Sources
+	// Analysisd changes analysisd's own settings; its Offset is filled in.
+	Analysisd analysisd.Options
 	// OssecConf is the text of ossec.conf, or of pieces of it: <integration>, <command> and <active-response> are read.
 	OssecConf string
 	// Agents are connected when Start returns. Home, Send, Now and Log are filled in where they are empty.
@@ -87,6 +81,7 @@ type Manager struct {
 	log      *osseclog.File
 	sink     osseclog.Sink
 	alerts   *alertlog.Writer
+	rules    *analysisd.Ruleset
 	queue    *queue.Queue
 	api      *serverapi.Server
 	agents   []*agent.Agent
@@ -100,6 +95,9 @@ type Manager struct {
 	integrator     context.CancelFunc
 	integratorDone chan struct{}
 
+	analysisdStop context.CancelFunc
+	analysisdDone sync.WaitGroup
+
 	mu   sync.Mutex
 	runs []integratord.Run
 }
@@ -109,6 +107,7 @@ type Manager struct {
 func Start(ctx context.Context, cfg Config) (*Manager, error) {
 	setDefaults(&cfg)
 	m := &Manager{cfg: cfg}
+	m.remoted.path = m.QueueSocket()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m.running, m.stop = running, stop
 	if err := m.start(ctx); err != nil {
@@ -161,7 +160,7 @@ func (m *Manager) start(ctx context.Context) (err error) {
 	if m.conf, err = readConf(m.cfg.OssecConf); err != nil {
 		return err
 	}
-	if err := m.startAnalysisd(); err != nil {
+	if err := m.StartAnalysisd(); err != nil {
 		return err
 	}
 	if err := m.startAgents(); err != nil {
@@ -171,63 +170,6 @@ func (m *Manager) start(ctx context.Context) (err error) {
 		return err
 	}
 	return m.startAPI()
-}
-
-func (m *Manager) startAnalysisd() (err error) {
-	if m.alerts, err = alertlog.Open(filepath.Join(m.cfg.Home, alertsPath), "alerts", m.cfg.Now()); err != nil {
-		return err
-	}
-	q := queue.Config{
-		Path: m.QueueSocket(), StateFile: filepath.Join(m.cfg.Home, statePath), Depth: m.cfg.QueueDepth, Now: m.cfg.Now, Log: m.logger("wazuh-analysisd"),
-	}
-	if c := m.cfg.Credential; c != nil {
-		uid, gid := int(c.Uid), int(c.Gid)
-		q.UID, q.GID = &uid, &gid
-	}
-	if m.queue, err = queue.Listen(q); err != nil {
-		return err
-	}
-	m.remoted.path = m.QueueSocket()
-	m.wait.Go(func() {
-		if err := m.queue.Serve(m.running, m.process); err != nil {
-			m.logger("wazuh-analysisd").Error("analysisd.c:1400 at ad_input_main()", "%v", err)
-		}
-	})
-	m.wait.Go(func() { m.flush(m.running) })
-	return nil
-}
-
-// process is one event's way through analysisd.
-func (m *Manager) process(frame []byte, at time.Time) {
-	log := m.logger("wazuh-analysisd")
-	offset, err := m.alerts.Offset(at)
-	if err != nil {
-		log.Error("getloglocation.c:100 at OS_GetLogLocation()", "%v", err)
-		return
-	}
-	alert := m.cfg.Engine.Process(frame, at, fmt.Sprintf("%d.%d", at.Unix(), offset))
-	if alert == nil {
-		return
-	}
-	if err := m.alerts.Append(alert, at); err != nil {
-		log.Error("log.c:100 at jsonout_output_event()", "%v", err)
-	}
-	m.respondTo(alert)
-}
-
-func (m *Manager) flush(running context.Context) {
-	tick := time.NewTicker(m.cfg.FlushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-running.Done():
-			return
-		case <-tick.C:
-			if err := m.alerts.Flush(); err != nil {
-				m.logger("wazuh-analysisd").Error("analysisd.c:1700 at w_log_flush()", "%v", err)
-			}
-		}
-	}
 }
 
 func (m *Manager) startAgents() error {
@@ -322,16 +264,9 @@ func (m *Manager) Stop() {
 			a.Stop()
 		}
 		m.stop()
-		if m.queue != nil {
-			m.queue.Close()
-		}
+		m.StopAnalysisd()
 		m.wait.Wait()
 		m.remoted.close()
-		if m.alerts != nil {
-			if err := m.alerts.Close(); err != nil {
-				m.logger("wazuh-analysisd").Error("analysisd.c:1 at main()", "%v", err)
-			}
-		}
 		if m.log != nil {
 			_ = m.log.Close()
 		}
@@ -385,11 +320,19 @@ func (m *Manager) Agent(id string) *agent.Agent {
 // API is the server API, for its faults and the requests it got.
 func (m *Manager) API() *serverapi.Server { return m.api }
 
-// Queue is analysisd's queue, for its faults and counters.
-func (m *Manager) Queue() *queue.Queue { return m.queue }
+// Queue is the queue of the running analysisd, for its faults and counters.
+func (m *Manager) Queue() *queue.Queue {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.queue
+}
 
-// Alerts is alerts.json, to be flushed and rotated by tests.
-func (m *Manager) Alerts() *alertlog.Writer { return m.alerts }
+// Alerts is alerts.json of the running analysisd, to be flushed and rotated by tests.
+func (m *Manager) Alerts() *alertlog.Writer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alerts
+}
 
 // Home is the manager's home.
 func (m *Manager) Home() string { return m.cfg.Home }

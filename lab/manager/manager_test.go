@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,11 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"custom-vault/lab/agent"
+	"custom-vault/lab/analysisd"
 	"custom-vault/lab/manager"
 	"custom-vault/lab/serverapi"
 )
@@ -27,25 +28,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // soon bounds every wait of these tests.
 const soon = 20 * time.Second
 
-// auditRule is the smallest engine there can be: an event with "[vault audit]" is an alert of group vault.
-type auditRule struct{}
-
-func (auditRule) Process(frame []byte, _ time.Time, id string) []byte {
-	header, log, found := strings.Cut(string(frame), "[vault audit]")
-	if !found {
-		return nil
+// ruleset is the smallest that makes an alert of group vault of every audit line.
+func ruleset() analysisd.Sources {
+	return analysisd.Sources{
+		Files: fstest.MapFS{
+			"decoders/own.xml": {Data: []byte(`<decoder name="unused"><program_name>^unused$</program_name></decoder>
+<decoder name="vault-audit"><prematch>^[vault audit] </prematch><plugin_decoder offset="after_prematch">JSON_Decoder</plugin_decoder></decoder>`)},
+			"rules/own.xml": {Data: []byte(`<group name="vault,"><rule id="100611" level="3"><decoded_as>vault-audit</decoded_as><description>audit</description></rule></group>`)},
+		},
+		DecoderDirs: []string{"decoders"}, RuleDirs: []string{"rules"}, Stock: true,
 	}
-	agentID := "000"
-	if _, rest, ok := strings.Cut(header, "["); ok {
-		agentID, _, _ = strings.Cut(rest, "]")
-	}
-	line, err := json.Marshal(map[string]any{
-		"rule": map[string]any{"id": "100611", "level": 3, "groups": []string{"vault"}}, "agent": map[string]any{"id": agentID}, "id": id, "full_log": log,
-	})
-	if err != nil {
-		panic(err)
-	}
-	return line
 }
 
 const ossecConf = `
@@ -75,7 +67,7 @@ func start(t *testing.T, change func(*manager.Config)) *lab {
 	write(t, filepath.Join(home, "agents/001/active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\nprintf '%s\\n' \"$line\" >> '"+l.received+"'\n")
 	write(t, l.audit, 0o640, "")
 	cfg := manager.Config{
-		Home: home, Engine: auditRule{}, OssecConf: ossecConf, TmpDir: t.TempDir(),
+		Home: home, Rules: ruleset(), OssecConf: ossecConf, TmpDir: t.TempDir(),
 		Agents:         []agent.Config{{ID: "001", Name: "vault-1", Files: []agent.File{{Path: l.audit, Location: "/var/log/vault_audit.log"}}}},
 		IntegratorPoll: 10 * time.Millisecond, FlushEvery: 10 * time.Millisecond, AgentPoll: 10 * time.Millisecond,
 	}
@@ -203,7 +195,7 @@ func TestALineBecomesAnAlertThatTheIntegrationIsHanded(t *testing.T) {
 	if got, want := content(l.handed), content(l.AlertsFile()); got != want {
 		t.Errorf("handed over:\n%sin alerts.json:\n%s", got, want)
 	}
-	for _, want := range []string{`"agent":{"id":"001"}`, `{\"n\":1}`, `{\"n\":2}`} {
+	for _, want := range []string{`"agent":{"id":"001","name":"vault-1"}`, `"data":{"n":"1"}`, `"data":{"n":"2"}`, `"location":"/var/log/vault_audit.log"`} {
 		if !strings.Contains(content(l.handed), want) {
 			t.Errorf("%s is not in %s", want, content(l.handed))
 		}
@@ -231,7 +223,7 @@ func TestTheServerAPIRunsTheProgramOnTheAgent(t *testing.T) {
 func TestWhatTheProgramLogsComesBackAsAnEvent(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
-	appendTo(t, filepath.Join(l.Agent("001").Home(), "logs/active-responses.log"), "[vault audit] sealed\n")
+	appendTo(t, filepath.Join(l.Agent("001").Home(), "logs/active-responses.log"), "[vault audit] {\"a\":\"sealed\"}\n")
 	until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "sealed") })
 }
 
@@ -296,12 +288,12 @@ func TestAlertsWrittenWhileIntegratordIsDownNeverArrive(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	l.StopIntegratord()
-	appendTo(t, l.audit, "[vault audit] lost\n")
+	appendTo(t, l.audit, "[vault audit] {\"a\":\"lost\"}\n")
 	until(t, "the alert on disk", func() bool { return strings.Contains(content(l.AlertsFile()), "lost") })
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	must(t, l.StartIntegratord(ctx))
-	appendTo(t, l.audit, "[vault audit] kept\n")
+	appendTo(t, l.audit, "[vault audit] {\"a\":\"kept\"}\n")
 	until(t, "the next alert", func() bool { return strings.Contains(content(l.handed), "kept") })
 	if strings.Contains(content(l.handed), "lost") {
 		t.Error("an alert of integratord's absence was handed over")
@@ -312,9 +304,8 @@ func TestARuleDrivenResponseIsRefusedForAHostileUserName(t *testing.T) {
 	t.Parallel()
 	l := start(t, func(cfg *manager.Config) {
 		cfg.OssecConf = strings.Replace(ossecConf, "<location>local</location>", "<location>local</location><rules_id>100611</rules_id>", 1)
-		cfg.Engine = withUser{}
 	})
-	appendTo(t, l.audit, "[vault audit] bob; x\n[vault audit] bob\n")
+	appendTo(t, l.audit, `[vault audit] {"user":"bob; x"}`+"\n"+`[vault audit] {"user":"bob"}`+"\n")
 	until(t, "the response to the harmless one", func() bool { return len(l.ResponseRuns("001")) > 0 })
 	if n := strings.Count(content(l.received), "\n"); n != 1 {
 		t.Errorf("%d responses, want 1", n)
@@ -322,15 +313,6 @@ func TestARuleDrivenResponseIsRefusedForAHostileUserName(t *testing.T) {
 	if !strings.Contains(content(l.LogFile()), "(1272): Invalid username 'bob; x'. Possible logging attack.") {
 		t.Errorf("ossec.log does not say why: %s", content(l.LogFile()))
 	}
-}
-
-// withUser puts the log's text into data.dstuser.
-type withUser struct{}
-
-func (withUser) Process(frame []byte, at time.Time, id string) []byte {
-	line := auditRule{}.Process(frame, at, id)
-	_, user, _ := strings.Cut(string(frame), "[vault audit] ")
-	return append(line[:len(line)-1], fmt.Sprintf(`,"data":{"dstuser":%q}}`, user)...)
 }
 
 func TestTheAPIUserMayCommandItsAgentsOnly(t *testing.T) {

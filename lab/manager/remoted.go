@@ -55,6 +55,3 @@ func (r *remoted) close() {
 
 // Event implements serverapi.Fleet.
 func (m *Manager) Event(frame []byte) error { return m.remoted.send(frame) }
-
-// Logtest implements serverapi.Fleet.
-func (m *Manager) Logtest(_, _, _ string) []byte { return nil }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"custom-vault/lab/agent"
+	"custom-vault/lab/analysisd"
 	"custom-vault/lab/cjson"
 	"custom-vault/lab/serverapi"
 )
@@ -22,61 +23,57 @@ const (
 	waiting = 256
 )
 
-// respondTo starts the <active-response> blocks that an alert fires (analysisd.c:2164-2230), and refuses them when srcip or dstuser hold
-// characters that a shell might act on: whoever can write such a value disarms the rule.
-func (m *Manager) respondTo(line []byte) {
-	alert, _, err := cjson.Parse(line)
-	if err != nil {
-		return
-	}
+// respondTo starts the <active-response> blocks that an event fires (analysisd.c:2164-2230), and refuses them when srcip or dstuser hold characters
+// that a shell might act on: whoever can write such a value disarms the rule.
+func (m *Manager) respondTo(event analysisd.Result) {
 	for _, r := range m.conf.responses {
-		if r.registered == "" || r.Disabled == "yes" || !r.fires(alert) || !m.harmless(alert) {
+		if r.registered == "" || r.Disabled == "yes" || !r.fires(event) || !m.harmless(event) {
 			continue
 		}
+		alert, _, err := cjson.Parse(event.Alert)
+		if err != nil {
+			continue // no alert, nothing to hand over
+		}
 		message := ruleMessage(r, alert)
-		for _, id := range m.targets(r, alert) {
+		for _, id := range m.targets(r, event.AgentID) {
 			m.Send(id, message)
 		}
 	}
 }
 
-func (r response) fires(alert *cjson.Value) bool {
-	rule := alert.Get("rule")
+// fires: a block without level, rules_id and rules_group only registers its command.
+func (r response) fires(event analysisd.Result) bool {
 	if r.Level == "" && r.RulesID == "" && r.RulesGroup == "" {
 		return false
 	}
 	if r.Level != "" {
-		level, err := strconv.Atoi(r.Level)
-		if err != nil || rule.Get("level") == nil || int(rule.Get("level").Number) < level {
+		if level, err := strconv.Atoi(r.Level); err != nil || event.Level < level {
 			return false
 		}
 	}
-	if r.RulesID != "" && !slices.ContainsFunc(strings.Split(r.RulesID, ","), func(id string) bool { return strings.TrimSpace(id) == rule.Get("id").Text() }) {
+	if r.RulesID != "" && !slices.ContainsFunc(strings.Split(r.RulesID, ","), func(id string) bool {
+		return strings.TrimSpace(id) == strconv.Itoa(event.RuleID)
+	}) {
 		return false
 	}
-	if r.RulesGroup == "" {
-		return true
-	}
-	groups := rule.Get("groups")
-	return groups != nil && slices.ContainsFunc(groups.Items, func(g *cjson.Value) bool {
-		return slices.Contains(strings.Split(r.RulesGroup, "|"), strings.TrimSuffix(g.Text(), ","))
+	return r.RulesGroup == "" || slices.ContainsFunc(strings.Split(r.RulesGroup, "|"), func(g string) bool {
+		return strings.Contains(event.GroupText, g)
 	})
 }
 
 // harmless is the check of analysisd.c:2176-2186.
-func (m *Manager) harmless(alert *cjson.Value) bool {
+func (m *Manager) harmless(event analysisd.Result) bool {
 	allowed := func(text, others string) bool {
 		return !strings.ContainsFunc(text, func(r rune) bool {
 			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
 		})
 	}
-	data := alert.Get("data")
-	if ip := data.Get("srcip").Text(); !allowed(ip, ".:_-") {
-		m.logger("wazuh-analysisd").Warning("exec.c:60 at OS_Exec()", "(1271): Invalid ip address '%s'. Possible logging attack.", ip)
+	if !allowed(event.SourceIP, ".:_-") {
+		m.logger("wazuh-analysisd").Warning("exec.c:60 at OS_Exec()", "(1271): Invalid ip address '%s'. Possible logging attack.", event.SourceIP)
 		return false
 	}
-	if user := data.Get("dstuser").Text(); !allowed(user, "._@?-") {
-		m.logger("wazuh-analysisd").Warning("exec.c:70 at OS_Exec()", "(1272): Invalid username '%s'. Possible logging attack.", user)
+	if !allowed(event.TargetUser, "._@?-") {
+		m.logger("wazuh-analysisd").Warning("exec.c:70 at OS_Exec()", "(1272): Invalid username '%s'. Possible logging attack.", event.TargetUser)
 		return false
 	}
 	return true
@@ -101,10 +98,10 @@ func ruleMessage(r response, alert *cjson.Value) []byte {
 }
 
 // targets are the agents of a response. Agent 000 would be the manager's own execd, which the lab does not have.
-func (m *Manager) targets(r response, alert *cjson.Value) []string {
+func (m *Manager) targets(r response, agentID string) []string {
 	switch r.Location {
 	case "local":
-		return []string{alert.Get("agent").Get("id").Text()}
+		return []string{agentID}
 	case "defined-agent":
 		return []string{r.AgentID}
 	case "all":

@@ -27,8 +27,6 @@ const (
 	DefaultDepth = 16384
 	// stateEvery is how often wazuh-analysisd.state is written.
 	stateEvery = 5 * time.Second
-	// shortest is the least number of bytes that OS_CleanMSG takes.
-	shortest = 4
 )
 
 // Handler takes one event: the datagram up to its first NUL. It runs on one goroutine, in order.
@@ -199,11 +197,7 @@ func (q *Queue) decode(handle Handler) {
 	defer q.handled.Done()
 	for e := range q.events {
 		q.decoded.Add(1)
-		if len(e.frame) < shortest {
-			q.cfg.Log.Error("cleanevent.c:30 at OS_CleanMSG()", "(1222): Invalid msg: %s", e.frame)
-		} else {
-			handle(e.frame, e.at)
-		}
+		handle(e.frame, e.at)
 		q.processed.Add(1)
 	}
 }
