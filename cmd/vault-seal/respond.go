@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"custom-vault/internal/sealing"
+)
+
+// inputTime is how long execd has to write its line. It writes it at once.
+const inputTime = 5 * time.Second
+
+// reporter says how it went.
+type reporter struct {
+	file    string
+	host    string
+	plan    string
+	started time.Time
+	stderr  io.Writer
+	failed  bool // a line could not be written
+}
+
+func (r *reporter) say(level sealing.Level, node, text string) {
+	now := time.Now()
+	line := sealing.Line{
+		At: now, Host: r.host, Level: level, Text: text, Plan: r.plan, Node: node, Took: now.Sub(r.started),
+	}
+	if err := sealing.AppendReport(r.file, line); err != nil {
+		r.failed = true
+		fmt.Fprintf(r.stderr, "vault-seal: %v\nvault-seal: what was to be reported: %s\n", err, line)
+	}
+}
+
+// respond obeys one line of stdin. Nothing that goes wrong stays unsaid as long as the report file can be written.
+func respond(ctx context.Context, configFile string, stdin *os.File, stderr io.Writer) int {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // the report has a stand-in for it
+	}
+	r := &reporter{file: sealing.DefaultReportFile, host: host, plan: sealing.NoPlan, started: time.Now(), stderr: stderr}
+	code := obey(ctx, r, configFile, stdin)
+	if r.failed && code == exitDone {
+		return exitFailed
+	}
+	return code
+}
+
+func obey(ctx context.Context, r *reporter, configFile string, stdin *os.File) int {
+	message, messageErr := readMessage(stdin)
+	cfg, configErr := sealing.LoadConfig(configFile)
+	if configErr == nil {
+		r.file = cfg.ReportFile
+	}
+	if messageErr == nil {
+		r.plan = message.Plan
+	}
+	switch {
+	case messageErr != nil:
+		r.say(sealing.Error, sealing.NoNode, "nothing was sealed: "+messageErr.Error())
+		return exitFailed
+	case message.Action == sealing.Undo:
+		r.say(sealing.Info, sealing.NoNode, "nothing to do: a seal is not undone by a response that ends")
+		return exitDone
+	case configErr != nil:
+		r.say(sealing.Error, sealing.NoNode, "nothing was sealed: "+configErr.Error())
+		return exitConfig
+	}
+	return seal(ctx, r, cfg, message)
+}
+
+func readMessage(stdin *os.File) (sealing.Message, error) {
+	line, err := sealing.ReadLine(stdin, inputTime)
+	if err != nil {
+		return sealing.Message{}, err
+	}
+	return sealing.ParseMessage(line)
+}
+
+func seal(ctx context.Context, r *reporter, cfg sealing.Config, message sealing.Message) int {
+	var sealed, misconfigured int
+	sealing.Seal(ctx, cfg, func(o sealing.Outcome) {
+		if o.State != sealing.NotSealed {
+			sealed++
+		}
+		if o.Misconfigured {
+			misconfigured++
+		}
+		level, text := o.Report()
+		if message.Ignored > 0 {
+			text += fmt.Sprintf(" (arguments ignored: %d)", message.Ignored)
+		}
+		r.say(level, o.Node, text)
+	})
+	switch {
+	case sealed == len(cfg.Nodes):
+		return exitDone
+	case sealed > 0:
+		return exitPartly
+	case misconfigured > 0:
+		return exitConfig
+	}
+	return exitFailed
+}
