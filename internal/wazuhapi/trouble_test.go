@@ -224,8 +224,13 @@ func TestNothingComesFromTheEnvironment(t *testing.T) {
 	}
 	t.Setenv("SSL_CERT_FILE", "/nonexistent")
 	api := newFakeAPI(t, sentTo)
-	if _, err := clientOf(t, api, nil).ActiveResponse(t.Context(), agents(t, "001"), seal()); err != nil {
+	c := clientOf(t, api, nil)
+	if _, err := c.ActiveResponse(t.Context(), agents(t, "001"), seal()); err != nil {
 		t.Fatal(err)
+	}
+	// net/http never uses a proxy for loopback addresses, so the request alone would not tell.
+	if c.transport.Proxy != nil {
+		t.Error("the transport has a proxy")
 	}
 }
 
