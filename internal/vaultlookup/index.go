@@ -53,6 +53,7 @@ type index struct {
 	wanted   map[string]time.Time         // hash → since when
 	vain     map[string]time.Time         // hash → when it was sought in vain
 	doubted  bool
+	trouble  string
 }
 
 func newIndex(options IndexOptions, opts Options, vault *asker, better func()) (*index, error) {
@@ -139,6 +140,17 @@ func (x *index) hungry() bool {
 	return len(x.wanted) > 0 || x.doubted
 }
 
+// problem tells the log what is wrong, once as long as it stays the same.
+func (x *index) problem(text string) {
+	x.mu.Lock()
+	changed := x.trouble != text
+	x.trouble = text
+	x.mu.Unlock()
+	if changed && text != "" {
+		x.log(Note{Problem: true, Text: text})
+	}
+}
+
 // pass is the work of filling: what is left to hash, the newest on top.
 type pass struct {
 	x       *index
@@ -163,6 +175,7 @@ func (p *pass) fill(ctx context.Context) {
 		if !ok {
 			return
 		}
+		x.problem("")
 		x.save()
 		if finished {
 			x.settle(began)
@@ -220,7 +233,7 @@ func (p *pass) list(ctx context.Context) bool {
 	defer cancel()
 	answer, failure := x.vault.list(ctx, "auth/token/accessors")
 	if failure != vaultclient.None {
-		x.log(Note{Problem: true, Text: fmt.Sprintf("the list of accessors is not to be had (%s): hashed accessors stay unknown", failure)})
+		x.problem(fmt.Sprintf("the list of accessors is not to be had (%s): hashed accessors stay unknown", failure))
 		return false
 	}
 	keys, _ := answer["keys"].([]any)
@@ -351,7 +364,7 @@ func (x *index) ask(ctx context.Context, device, value string) (string, bool) {
 	}
 	if failure != vaultclient.None {
 		if failure != vaultclient.Canceled {
-			x.log(Note{Problem: true, Text: fmt.Sprintf("audit device %s does not hash for us (%s): hashed accessors stay unknown", device, failure)})
+			x.problem(fmt.Sprintf("audit device %s does not hash for us (%s): hashed accessors stay unknown", device, failure))
 		}
 		return "", false
 	}

@@ -92,6 +92,9 @@ func recordedPolicies(auth alert.Auth) identity.Policies {
 // policies sums up where policies come from.
 func policies(token, ofIdentity, all []string) identity.Policies {
 	union := slices.Concat(token, ofIdentity, all)
+	if len(union) == 0 {
+		return identity.Policies{}
+	}
 	slices.Sort(union)
 	return identity.Policies{Token: token, Identity: ofIdentity, All: slices.Compact(union)}
 }
