@@ -39,29 +39,34 @@ func (f *Follower) start(all []entry, live fs.FileInfo) error {
 	case f.opt.Start == AtBegin || len(all) == 0 && live == nil:
 		return nil
 	}
-	t, err := f.last(all, live)
+	// What bears a time to come is no end: it is read when it is its turn.
+	past := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return f.layout.future(e.key, f.opt.Now()) })
+	var t *tail
+	var err error
+	switch {
+	case live != nil:
+		t, err = f.openLive(live)
+	case len(past) > 0:
+		t, err = f.open(past[len(past)-1])
+	default:
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	if t.zip == nil {
-		err = t.seekEnd()
+		if err := t.seekEnd(); err != nil {
+			return errors.Join(err, t.close())
+		}
 	}
-	if err != nil || t.zip != nil {
-		return errors.Join(err, t.close())
+	if len(past) > 0 {
+		f.reach(past[len(past)-1].key)
+	}
+	if t.zip != nil {
+		return t.close()
 	}
 	f.hold(t)
-	if len(all) > 0 {
-		f.newest = all[len(all)-1].key
-	}
 	return nil
-}
-
-// last opens the file that is being written.
-func (f *Follower) last(all []entry, live fs.FileInfo) (*tail, error) {
-	if live != nil {
-		return f.openLive(live)
-	}
-	return f.open(all[len(all)-1])
 }
 
 // open opens a dated file, plain or, when it has just been compressed, that.
@@ -120,6 +125,10 @@ func (f *Follower) advance() (bool, error) {
 	if live != nil && len(f.held) > 0 && f.held[len(f.held)-1].id == identify(live) {
 		return false, nil
 	}
+	if f.layout.future(f.newest, f.opt.Now()) {
+		// The clock was wrong, and ours too. What is known is left out below.
+		f.newest = key{}
+	}
 	later, err := f.layout.list(f.newest)
 	if err != nil {
 		return false, err
@@ -166,6 +175,10 @@ func (f *Follower) take(e entry) (bool, error) {
 			return false, nil
 		}
 	}
+	if _, done := f.done[f.layout.name(e.key)]; done {
+		f.reach(e.key)
+		return false, nil
+	}
 	t, err := f.open(e)
 	switch {
 	case gone(err):
@@ -178,10 +191,10 @@ func (f *Follower) take(e entry) (bool, error) {
 	if h := f.holding(t.id); h != nil && t.file != nil {
 		// It was opened as alerts.json before it had this name, or its hour was to come.
 		h.name, h.key, h.dated = t.name, t.key, true
-		f.newest = t.key
-		f.moved = true
+		f.reach(t.key)
 		return false, t.close()
 	}
+	f.reach(t.key)
 	f.hold(t)
 	return true, nil
 }
@@ -228,7 +241,7 @@ func (f *Follower) resume(all []entry, live fs.FileInfo) (err error) {
 	for _, t := range found {
 		f.hold(t)
 	}
-	f.moved = false
+	f.moved = false // nothing is new yet
 	return nil
 }
 
@@ -275,7 +288,7 @@ func (f *Follower) match(p Position, open func() (*tail, error)) (*tail, error) 
 // at goes to p, and says whether this is the file that p was taken in.
 func (t *tail) at(p Position) bool {
 	if p.Head.Len == 0 {
-		return t.dated && t.name == p.Name || t.id == identity{p.Device, p.Inode}
+		return t.name == p.Name && (t.dated || t.id == identity{p.Device, p.Inode})
 	}
 	if t.seek(int64(p.Head.Len)) != nil || printOf(t.head) != p.Head {
 		return false
@@ -300,6 +313,9 @@ func (f *Follower) rewritten(p Position, found []*tail, all []entry, live fs.Fil
 		t, err = f.open(all[i])
 	} else if !dated && live != nil && identify(live) == (identity{p.Device, p.Inode}) {
 		t, err = f.openLive(live)
+		if err == nil && t.dated { // a new file that got the inode of the old one
+			return f.lost(p, Gone, nil), t.close()
+		}
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):

@@ -81,6 +81,18 @@ func BenchmarkFollow(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed())/float64(grep), "x-grep")
 }
 
+// BenchmarkFollowAll delivers every line, as it does for the journal: what a
+// delivered line costs beyond one that is passed over.
+func BenchmarkFollowAll(b *testing.B) {
+	path, vault := alertsFile(b, *benchMB<<20)
+	lines := 100 * vault
+	b.SetBytes(int64(*benchMB) << 20)
+	for b.Loop() {
+		readAll(b, path, lines, nil)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*lines), "ns/line")
+}
+
 func readAll(b *testing.B, path string, vault int, keep func([]byte) bool) {
 	f, err := OpenAlerts(path, Bookmark{}, Options{Start: AtBegin, Keep: keep})
 	if err != nil {

@@ -13,122 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
 )
-
-// Source says which of the two ways a line came.
-type Source string
-
-// The two ways.
-const (
-	Alerts  Source = "alerts"
-	Journal Source = "journal"
-)
-
-// Start says where to begin when there is no bookmark.
-type Start int
-
-const (
-	// AtEnd begins after the last whole line that is there.
-	AtEnd Start = iota
-	// AtBegin begins with the oldest file that is there, compressed ones included.
-	AtBegin
-)
-
-// Options are what a caller may choose. The zero value is a working default.
-type Options struct {
-	// Start and Since matter only without a bookmark. Since, when it is set,
-	// begins with the files of that time and passes over lines whose time stamp is
-	// earlier; lines without one are delivered.
-	Start Start
-	Since time.Time
-
-	// Keep says whether a line is worth delivering; nil keeps all. It is called for
-	// every line and must be fast; line is valid only during the call.
-	Keep func(line []byte) bool
-
-	// Notice is told once when the source cannot be read, why, and once with nil
-	// when it can be again. It is called from within Next and Open.
-	Notice func(err error)
-
-	// MaxLine is the longest line in bytes, without its newline. Default 4 MiB.
-	MaxLine int
-	// Poll is how often the files are looked at without having been woken by
-	// inotify. Default 1 s.
-	Poll time.Duration
-	// Progress is how long Next waits at most before it returns a bookmark that has
-	// moved over lines that Keep turned down. Default 5 s.
-	Progress time.Duration
-	// Settle is how long a file that has a successor must have been quiet before it
-	// is given up; what then remains of it without a newline is a Gap. Lines are not
-	// delayed by it: the successor is read at once. Default 1 min.
-	Settle time.Duration
-	// Now is the clock; default time.Now.
-	Now func() time.Time
-}
-
-func (o Options) withDefaults() Options {
-	if o.MaxLine <= 0 {
-		o.MaxLine = 4 << 20
-	}
-	if o.Poll <= 0 {
-		o.Poll = time.Second
-	}
-	if o.Progress <= 0 {
-		o.Progress = 5 * time.Second
-	}
-	if o.Settle <= 0 {
-		o.Settle = time.Minute
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Notice == nil {
-		o.Notice = func(error) {}
-	}
-	return o
-}
-
-// Limits bound one batch. A batch may exceed Bytes by one line, and Lines by the
-// gaps that were found on the way.
-type Limits struct {
-	Lines int // default 256
-	Bytes int // of delivered text; default 8 MiB
-}
-
-// scanLimit is how much is read for one batch: with few lines kept, the bookmark
-// comes back at least this often.
-const scanLimit = 64 << 20
-
-// Batch is what Next returns.
-type Batch struct {
-	Items []Item
-	// After is where to go on after the whole batch. It may be further than the last
-	// item's: lines that Keep turned down need no work.
-	After Bookmark
-	// Passed counts lines that Keep or Since turned down.
-	Passed int64
-
-	text    int
-	scanned int64
-}
-
-// Item is a line, or a gap.
-type Item struct {
-	Source Source
-	// Text is the line without its newline; the caller owns it. It is nil for a gap.
-	Text []byte
-	// Gap is nil for a line.
-	Gap *Gap
-	// After is where to go on once this item has been dealt with.
-	After Bookmark
-}
-
-func (b *Batch) full(lim Limits) bool {
-	return len(b.Items) >= lim.Lines || b.text >= lim.Bytes || b.scanned >= scanLimit
-}
 
 // maxHeld bounds the files that are watched for more at once. It is exceeded only
 // by files that may not be given up: the newest and the one named alerts.json.
@@ -168,8 +57,14 @@ func open(l layout, from Bookmark, opt Options) (*Follower, error) {
 	if !from.IsZero() && from.Source != l.source() {
 		return nil, fmt.Errorf("follow %s: the bookmark is one of %q", l.source(), from.Source)
 	}
-	f := &Follower{layout: l, opt: opt.withDefaults(), from: from, done: make(map[string]int64)}
-	f.watch = newWatcher(f.opt.Poll, f.opt.Notice)
+	opt = opt.withDefaults()
+	f := &Follower{
+		layout: l, opt: opt, from: from, done: make(map[string]int64),
+		watch: &watcher{poll: opt.Poll, notice: opt.Notice, wake: make(chan struct{}, 1)},
+	}
+	if !opt.unwatched {
+		f.watch.start()
+	}
 	f.watch.folder(l.folder())
 	if err := f.begin(); err != nil {
 		f.say(err)
@@ -207,6 +102,37 @@ func (f *Follower) Position() Bookmark {
 	return b
 }
 
+// Unread is how many bytes there are behind the position, a compressed file
+// counting with its compressed size. Like Next it is for the follower's goroutine.
+func (f *Follower) Unread() (int64, error) {
+	var sum int64
+	for _, t := range f.held {
+		if t.file == nil || t.zip != nil {
+			continue
+		}
+		info, err := t.file.Stat()
+		if err != nil {
+			return 0, err
+		}
+		sum += max(0, info.Size()-t.off)
+	}
+	later, err := f.layout.list(f.newest)
+	if err != nil || !f.begun {
+		return sum, err
+	}
+	for _, e := range later {
+		path := f.layout.path(f.layout.name(e.key))
+		if e.compressed {
+			path += ".gz"
+		}
+		info, err := os.Lstat(path)
+		if err == nil && f.holding(identify(info)) == nil {
+			sum += info.Size()
+		}
+	}
+	return sum, nil
+}
+
 // Next returns what there is, up to lim, and waits until there is something or ctx
 // ends. A batch without items says that the bookmark moved. Together with ctx's
 // error it returns the position reached.
@@ -223,13 +149,14 @@ func (f *Follower) Next(ctx context.Context, lim Limits) (Batch, error) {
 		err := ctx.Err()
 		if err == nil {
 			f.collect(ctx, lim, &b)
-			due := b.full(lim) || !f.opt.Now().Before(tell)
-			if len(b.Items) > 0 || f.moved && due {
+			full := b.full(lim)
+			if len(b.Items) > 0 || f.moved && (full || !f.opt.Now().Before(tell)) {
 				f.moved = false
 				b.After = f.Position()
 				return b, nil
 			}
-			if ctx.Err() == nil {
+			b.scanned = 0
+			if !full && ctx.Err() == nil {
 				err = f.watch.wait(ctx)
 			}
 		}
@@ -238,151 +165,6 @@ func (f *Follower) Next(ctx context.Context, lim Limits) (Batch, error) {
 			return b, err
 		}
 	}
-}
-
-// collect reads until the batch is full or there is nothing more for now.
-func (f *Follower) collect(ctx context.Context, lim Limits, b *Batch) {
-	if !f.begun {
-		if err := f.begin(); err != nil {
-			f.say(err)
-			return
-		}
-	}
-	for {
-		for _, t := range append([]*tail(nil), f.held...) {
-			if err := f.drain(ctx, t, lim, b); err != nil {
-				f.say(fmt.Errorf("read %s: %w", f.layout.path(t.name), err))
-				return
-			}
-			if b.full(lim) || ctx.Err() != nil {
-				return
-			}
-		}
-		f.retire(b)
-		more, err := f.advance()
-		if err != nil || !more {
-			f.say(err)
-			return
-		}
-	}
-}
-
-// drain delivers t's whole lines until there are no more or the batch is full.
-func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) error {
-	if t.gap != nil {
-		f.tellGap(t, b)
-		if t.file == nil {
-			return nil
-		}
-	}
-	changed, err := t.recheck()
-	if err != nil {
-		return err
-	}
-	if changed {
-		gap := Gap{Reason: Truncated, File: t.name, Offset: t.off, Bytes: Unknown}
-		if err := t.seek(0); err != nil {
-			return err
-		}
-		f.addGap(gap, b)
-	}
-	t.atEnd = t.ended
-	for !b.full(lim) && ctx.Err() == nil {
-		line, overlong, ok := t.line(f.opt.MaxLine)
-		switch {
-		case ok && overlong > 0:
-			f.addGap(Gap{Reason: Overlong, File: t.name, Offset: t.off - overlong - 1, Bytes: overlong}, b)
-		case ok && f.wanted(line):
-			f.moved = true
-			b.text += len(line)
-			b.Items = append(b.Items, Item{Source: f.layout.source(), Text: append([]byte(nil), line...), After: f.Position()})
-		case ok:
-			f.moved = true
-			b.Passed++
-		case t.atEnd:
-			return nil
-		default:
-			n, err := t.fill(f.opt.MaxLine)
-			b.scanned += int64(n)
-			if n > 0 {
-				t.grew = f.opt.Now()
-			}
-			if err != nil && t.zip != nil {
-				f.drop(t)
-				f.addGap(Gap{Reason: Unreadable, File: t.name, Offset: t.off, Bytes: Unknown, Detail: err.Error()}, b)
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return t.keepWhole()
-}
-
-func (f *Follower) wanted(line []byte) bool {
-	if len(line) == 0 || f.opt.Keep != nil && !f.opt.Keep(line) {
-		return false
-	}
-	return f.since.IsZero() || !writtenBefore(line, f.since)
-}
-
-// retire gives up files that have a successor and have been quiet long enough.
-// The newest dated file and the one that is named alerts.json stay: a manager
-// whose alerts.json was replaced by hand goes on writing the dated file.
-func (f *Follower) retire(b *Batch) {
-	if len(f.held) < 2 {
-		return
-	}
-	var named identity
-	if live, err := f.layout.live(); err == nil && live != nil {
-		named = identify(live)
-	}
-	now := f.opt.Now()
-	for _, t := range append([]*tail(nil), f.held[:len(f.held)-1]...) {
-		if t.dated && t.key == f.newest || t.id == named || !t.atEnd || f.layout.future(t.key, now) {
-			continue
-		}
-		if !f.quiet(t, now) && len(f.held) <= maxHeld {
-			continue
-		}
-		rest := t.pending()
-		f.drop(t)
-		if f.layout.source() == Journal {
-			f.done[t.name] = t.readTo()
-		}
-		if rest > 0 {
-			f.addGap(Gap{Reason: Torn, File: t.name, Offset: t.off, Bytes: rest}, b)
-		}
-	}
-}
-
-// quiet says that nothing more is to be expected of a file that has a successor.
-func (f *Follower) quiet(t *tail, now time.Time) bool {
-	if t.zip != nil {
-		return true
-	}
-	last := t.grew
-	if end := f.layout.end(t.key); end.After(last) {
-		last = end
-	}
-	return now.Sub(last) >= f.opt.Settle
-}
-
-func (f *Follower) addGap(g Gap, b *Batch) {
-	f.moved = true
-	b.Items = append(b.Items, Item{Source: f.layout.source(), Gap: &g, After: f.Position()})
-}
-
-// tellGap delivers a gap that was found when the bookmark was taken up. Until then
-// the bookmark goes on saying what it said, so that the gap is told once.
-func (f *Follower) tellGap(t *tail, b *Batch) {
-	gap := *t.gap
-	t.gap = nil
-	if t.file == nil {
-		f.drop(t)
-	}
-	f.addGap(gap, b)
 }
 
 func (f *Follower) drop(t *tail) {
@@ -406,11 +188,16 @@ func (f *Follower) hold(t *tail) {
 	if t.file != nil && t.zip == nil {
 		f.watch.file(t.path)
 	}
-	if t.dated && t.key.compare(f.newest) > 0 && !f.layout.future(t.key, f.opt.Now()) {
-		f.newest = t.key
-	}
 	f.held = append(f.held, t)
 	f.moved = true
+}
+
+// reach says that a dated file was begun.
+func (f *Follower) reach(k key) {
+	if k.compare(f.newest) > 0 && !f.layout.future(k, f.opt.Now()) {
+		f.newest = k
+		f.moved = true
+	}
 }
 
 func (f *Follower) holding(id identity) *tail {

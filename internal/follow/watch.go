@@ -22,16 +22,14 @@ type watcher struct {
 	reader sync.WaitGroup
 }
 
-func newWatcher(poll time.Duration, notice func(error)) *watcher {
-	w := &watcher{poll: poll, notice: notice, wake: make(chan struct{}, 1)}
+func (w *watcher) start() {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		w.complain(err)
-		return w
+		return
 	}
 	w.notify = notify
 	w.reader.Go(w.read)
-	return w
 }
 
 // read empties inotify's queue, so that it never overflows, into one wake-up.
