@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/sirupsen/logrus"
 
@@ -27,10 +28,14 @@ func checkFiles(cfg config.Config) error {
 		if _, err := os.ReadFile(cluster.CAFile); err != nil {
 			errs = append(errs, fmt.Errorf("cluster %s: CA: %w", cluster.Name, err))
 		}
-		if cluster.TokenFile == "" {
+		file := cluster.TokenFile
+		if file == "" {
+			file = cluster.AppRole.SecretIDFile
+		}
+		if file == "" {
 			continue
 		}
-		if _, err := secret.ReadFile(cluster.TokenFile); err != nil {
+		if _, err := secret.ReadFile(file); err != nil {
 			errs = append(errs, fmt.Errorf("cluster %s: %w", cluster.Name, err))
 		}
 	}
@@ -58,7 +63,7 @@ func newResolvers(cfg config.Config, trace vaultlookup.Trace, log logrus.FieldLo
 	}
 	r := &resolvers{clusters: make(map[string]*vaultlookup.Resolver), record: record}
 	for _, cluster := range cfg.Clusters {
-		if cluster.TokenFile == "" {
+		if !asks(cluster) {
 			continue
 		}
 		if r.clusters[cluster.Name], err = newResolver(cfg, cluster, trace, log); err != nil {
@@ -71,7 +76,7 @@ func newResolvers(cfg config.Config, trace vaultlookup.Trace, log logrus.FieldLo
 
 func newResolver(cfg config.Config, cluster config.Cluster, trace vaultlookup.Trace, log logrus.FieldLogger) (*vaultlookup.Resolver, error) {
 	options := vaultlookup.Options{
-		Token:    &vaultlookup.TokenSource{File: cluster.TokenFile},
+		Token:    tokenSource(cluster),
 		Deadline: cfg.Lookup.Timeout, TTL: cfg.Lookup.Cache, Entries: cfg.Lookup.Entries,
 		Places: vaultlookup.DefaultPlaces(), HashedDevices: hashedDevices(cluster), Trace: trace,
 		Log: func(note vaultlookup.Note) {
@@ -82,6 +87,16 @@ func newResolver(cfg config.Config, cluster config.Cluster, trace vaultlookup.Tr
 				entry.Info("lookup: " + note.Text)
 			}
 		},
+	}
+	for _, device := range cluster.AuditDevices {
+		if device.Hashed {
+			options.HashedDevices = append(options.HashedDevices, device.Name)
+		}
+	}
+	if cluster.HashIndex.Enabled {
+		options.Index = &vaultlookup.IndexOptions{
+			File: filepath.Join(cfg.Store.Dir, "accessors-"+cluster.Name+".json"), PerSecond: float64(cluster.HashIndex.PerSecond),
+		}
 	}
 	for _, node := range cluster.Nodes {
 		client, err := vaultclient.New(vaultclient.Config{
@@ -103,6 +118,22 @@ func hashedDevices(cluster config.Cluster) []string {
 		}
 	}
 	return names
+}
+
+// asks reports whether we have a way to ask the cluster.
+func asks(cluster config.Cluster) bool {
+	return cluster.TokenFile != "" || cluster.AppRole.RoleID != ""
+}
+
+func tokenSource(cluster config.Cluster) *vaultlookup.TokenSource {
+	if cluster.TokenFile != "" {
+		return &vaultlookup.TokenSource{File: cluster.TokenFile}
+	}
+	role := vaultlookup.AppRole{Mount: cluster.AppRole.Mount, RoleID: cluster.AppRole.RoleID, SecretIDFile: cluster.AppRole.SecretIDFile}
+	if role.Mount == "" {
+		role.Mount = "approle"
+	}
+	return &vaultlookup.TokenSource{AppRole: &role}
 }
 
 // Resolve answers for an alert of a cluster; without a cluster, or with ask false, from the record alone.

@@ -24,9 +24,9 @@ func newLookup(opts *options) *cobra.Command {
 	var asJSON bool
 	var cluster string
 	command := &cobra.Command{
-		Use:   "lookup ACCESSOR|ENTITY",
-		Short: "Ask Vault who a token accessor or an entity id belongs to, and what they may do",
-		Long:  "Ask Vault who a token accessor or an entity id belongs to, and what they may do.\n" + exitHelp,
+		Use:   "lookup ACCESSOR|HASH|ENTITY",
+		Short: "Ask Vault who an accessor, a hashed accessor or an entity id belongs to, and what they may do",
+		Long:  "Ask Vault who an accessor, a hashed accessor or an entity id belongs to, and what they may do.\n" + exitHelp,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(opts)
@@ -74,8 +74,8 @@ func chooseCluster(cfg config.Config, name string) (config.Cluster, error) {
 	var names []string
 	for _, cluster := range cfg.Clusters {
 		if cluster.Name == name || name == "" && len(cfg.Clusters) == 1 {
-			if cluster.TokenFile == "" {
-				return config.Cluster{}, fmt.Errorf("cluster %s has no token_file, so Vault cannot be asked", cluster.Name)
+			if !asks(cluster) {
+				return config.Cluster{}, fmt.Errorf("cluster %s has neither token_file nor approle, so Vault cannot be asked", cluster.Name)
 			}
 			return cluster, nil
 		}

@@ -114,6 +114,7 @@ func checkClusters(c *checker, clusters []Cluster) {
 		if cluster.TokenFile != "" {
 			c.absolute(at+".token_file", cluster.TokenFile)
 		}
+		checkLookup(c, at, cluster)
 		if len(cluster.Nodes) == 0 {
 			c.fail(at+".nodes", "a cluster needs at least one node")
 		}
@@ -122,6 +123,29 @@ func checkClusters(c *checker, clusters []Cluster) {
 			if device.Name == "" {
 				c.fail(fmt.Sprintf("%s.audit_devices[%d].name", at, j), "is missing")
 			}
+		}
+	}
+}
+
+// checkLookup looks at how the cluster is asked: by one token, and with an index only where there is something to index.
+func checkLookup(c *checker, at string, cluster Cluster) {
+	if role := cluster.AppRole; role != (AppRole{}) {
+		if cluster.TokenFile != "" {
+			c.fail(at+".approle", "token_file is there, too: one of them is wanted")
+		}
+		if role.RoleID == "" {
+			c.fail(at+".approle.role_id", "is missing")
+		}
+		c.absolute(at+".approle.secret_id_file", role.SecretIDFile)
+	}
+	hashed := slices.ContainsFunc(cluster.AuditDevices, func(device AuditDevice) bool { return device.Hashed })
+	if cluster.HashIndex.Enabled && !hashed {
+		c.fail(at+".hash_index.enabled", "no device in audit_devices is hashed: there is nothing to index")
+	}
+	c.count(at+".hash_index.per_second", cluster.HashIndex.PerSecond, 0, 10_000)
+	for i, mount := range cluster.SecretMounts {
+		if mount == "" {
+			c.fail(fmt.Sprintf("%s.secret_mounts[%d]", at, i), "is empty")
 		}
 	}
 }

@@ -41,7 +41,23 @@ type Cluster struct {
 	CAFile       string        `yaml:"ca_file" doc:"PEM file of the CA that the nodes' certificates are checked against." required:"true"`
 	TokenFile    string        `yaml:"token_file" doc:"File with the token of policy wazuh-lookup, mode 0400 or 0600. Without it nothing is looked up, and identities come from the audit record alone."`
 	Nodes        []Node        `yaml:"nodes" doc:"Every node of the cluster, each with its own address, never a load balancer's." required:"true"`
+	AppRole      AppRole       `yaml:"approle" doc:"A login by AppRole instead of token_file. The token's entity then stays the same over all logins, which tells our own requests best."`
 	AuditDevices []AuditDevice `yaml:"audit_devices" doc:"The audit devices whose files the agents collect. Which device wrote a line is not in the line."`
+	HashIndex    HashIndex     `yaml:"hash_index" doc:"An index from hashed accessors to raw ones, for audit devices that hash them. It needs the policy wazuh-lookup-list, and each hash adds 2.7 kB to the audit log."`
+	SecretMounts []string      `yaml:"secret_mounts" doc:"Secret engines, such as secret/, for which an identity says who reads, writes or deletes all of them."`
+}
+
+// AppRole is a login by role id and secret id.
+type AppRole struct {
+	Mount        string `yaml:"mount" doc:"Where the AppRole method is mounted; approle if empty."`
+	RoleID       string `yaml:"role_id" doc:"The role id, which is no secret."`
+	SecretIDFile string `yaml:"secret_id_file" doc:"File with the secret id, mode 0400 or 0600."`
+}
+
+// HashIndex bounds the index of hashed accessors.
+type HashIndex struct {
+	Enabled   bool `yaml:"enabled" doc:"true: hashed accessors are looked up by the index. Otherwise they are known by their entity only."`
+	PerSecond int  `yaml:"per_second" doc:"Most calls of audit-hash per second; 50 if it is 0."`
 }
 
 // Node is one Vault server.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,6 +86,14 @@ func New(opts Options) (*Resolver, error) {
 	if opts.Pause <= 0 {
 		opts.Pause = DefaultPause
 	}
+	var devices []string
+	for _, device := range opts.HashedDevices {
+		if device = strings.Trim(device, "/"); device == "" {
+			return nil, errors.New("an audit device has no name")
+		}
+		devices = append(devices, device) // Vault shows "file/", and takes either
+	}
+	opts.HashedDevices = devices
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
