@@ -361,3 +361,68 @@ func TestWithoutInotifyThePollFindsLines(t *testing.T) {
 	m.write("a\n")
 	expect(t, next(t, f), "a")
 }
+
+func TestWhatTheHookCutsBackBetweenTwoBatches(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, tuesday)
+	f := m.follow(Bookmark{}, Options{})
+	rest := strings.Repeat("=", 2*tailSize)
+	long := strings.Repeat("b", headSize)
+	m.write("a\n" + long + "\n" + "half" + rest)
+	var b Batch
+	f.collect(context.Background(), Limits{Lines: 1, Bytes: 1 << 20}, &b)
+	expect(t, texts(b.Items), "a")
+	m.check(os.Truncate(m.file, int64(len("a\n"+long+"\n"))))
+	m.write("full" + rest + "\n")
+	got, _ := now(f)
+	expect(t, got, long, "full"+rest)
+}
+
+func TestThePlainFileIsReadWhileItsCopyIsMade(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	m.write("a\n")
+	m.rotate(tuesday)
+	m.check(os.WriteFile(filepath.Join(m.root, monday+".gz"), []byte{0x1f, 0x8b}, 0o640))
+	got, _ := now(m.follow(Bookmark{}, Options{Start: AtBegin}))
+	expect(t, got, "a")
+}
+
+// The kernel gives the inode of a deleted file to the next new one.
+func TestReusedInodeIsNotTheOldFile(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	m.check(os.Remove(m.path()))
+	appendTo(t, m.path(), "by hand\n")
+	f := m.follow(Bookmark{}, Options{Start: AtBegin})
+	_, after := now(f)
+	m.rotate(tuesday)
+	m.write("a\n")
+	m.rotate("2026/Nov/ossec-alerts-25.json")
+	m.write("b, and this is longer than what was there before\n")
+	live, err := os.Stat(m.path())
+	m.check(err)
+	for i := range after.Files {
+		if after.Files[i].Name == liveName {
+			after.Files[i].Inode = identify(live).inode
+		}
+	}
+	got, _ := now(m.follow(after, Options{}))
+	expect(t, got, "gone alerts.json@8+-1", "a", "b, and this is longer than what was there before")
+}
+
+func TestOneFileIsReadOnceThoughTwoPositionsNameIt(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, tuesday)
+	f := m.follow(Bookmark{}, Options{Start: AtBegin})
+	m.write("a\n")
+	now(f)
+	m.check(os.Remove(m.file)) // and analysisd is restarted
+	m.rotate(tuesday)
+	m.write("b\n")
+	got, after := now(f)
+	expect(t, got, "b")
+	m.write("c\n")
+	got, _ = now(m.follow(after, Options{}))
+	expect(t, got, "gone "+tuesday+"@2+-1", "c")
+}
