@@ -111,10 +111,10 @@ func (a *attempt) unfinished(ctx context.Context) Outcome {
 	}
 	reason := "it could not be asked"
 	switch {
-	case a.refused != nil:
-		reason = explain(a.refused)
 	case a.unknown != nil:
 		reason = "whether it is sealed is not known: " + explain(a.unknown)
+	case a.refused != nil:
+		reason = explain(a.refused)
 	case a.told:
 		reason = "it accepted the request and goes on saying that it is not sealed: seal it by hand, or stop it"
 	}

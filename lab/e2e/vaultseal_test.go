@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"custom-vault/lab/vault"
+	"custom-vault/lab/vault/vaulttest"
+)
+
+// sealOrder is what execd writes to the program for an order of the manager.
+const sealOrder = `{"version":1,"origin":{"name":"node01","module":"wazuh-execd"},"command":"add",` +
+	`"parameters":{"extra_args":["plan=%s"],"alert":{},"program":"active-response/bin/vault-seal"}}` + "\n"
+
+// sealHost is a host with a real Vault, an audit device, and the product's vault-seal with a token of its own.
+type sealHost struct {
+	vault  *vault.Server
+	sealer vault.Auth
+	home   string // the agent's
+	config string
+	audit  string
+}
+
+func newSealHost(t *testing.T) *sealHost {
+	t.Helper()
+	h := &sealHost{vault: vaulttest.StartUnsealed(t, vault.Config{Storage: vault.File}), home: t.TempDir()}
+	h.audit = filepath.Join(h.vault.Dir(), "audit.log")
+	fatalIf(t, h.vault.Root().EnableFileAudit(t.Context(), "file", vault.FileAudit{File: h.audit, RawAccessors: true}))
+	policy, err := os.ReadFile("../../ossec-snippets/vault-policies/wazuh-seal.hcl")
+	fatalIf(t, err)
+	fatalIf(t, h.vault.Root().WritePolicy(t.Context(), "wazuh-seal", string(policy)))
+	h.sealer, err = h.vault.Root().CreateOrphanPeriodicToken(t.Context(), vault.Token{DisplayName: "sealer", Policies: []string{"wazuh-seal"}, Period: time.Hour})
+	fatalIf(t, err)
+	fatalIf(t, h.sealer.WriteTokenFile(filepath.Join(h.home, "token")))
+	fatalIf(t, os.Mkdir(filepath.Join(h.home, "logs"), 0o750))
+	h.configure(t, "5s")
+	return h
+}
+
+func (h *sealHost) configure(t *testing.T, timeout string) {
+	t.Helper()
+	h.config = filepath.Join(h.home, "vault-seal.yml")
+	text := fmt.Sprintf("nodes: [{name: vault-1, address: %q}]\nca_file: %s\ntoken_file: %s\ntimeout: %s\n",
+		h.vault.Address(), h.vault.CAFile(), filepath.Join(h.home, "token"), timeout)
+	fatalIf(t, os.WriteFile(h.config, []byte(text), 0o600))
+}
+
+// order runs the product's binary as execd does, with stdin open until it has ended.
+func (h *sealHost) order(t *testing.T, plan string) (exitCode int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), vaultSealBinary(t), "-config", h.config)
+	cmd.Dir, cmd.Env = h.home, []string{"PATH=/usr/bin:/bin"}
+	var stdout strings.Builder
+	cmd.Stdout = &stdout
+	childIn, stdin, err := os.Pipe()
+	fatalIf(t, err)
+	defer stdin.Close()
+	cmd.Stdin = childIn
+	fatalIf(t, cmd.Start())
+	fatalIf(t, childIn.Close())
+	_, err = fmt.Fprintf(stdin, sealOrder, plan)
+	fatalIf(t, err)
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if stdout.Len() > 0 {
+		t.Errorf("it printed on stdout: %q", stdout.String())
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// wantReport wants the report's last line to be of that level, with that text, for that plan.
+func (h *sealHost) wantReport(t *testing.T, level, text, plan string) {
+	t.Helper()
+	report, err := os.ReadFile(filepath.Join(h.home, "logs/active-responses.log"))
+	fatalIf(t, err)
+	lines := strings.Split(strings.TrimSuffix(string(report), "\n"), "\n")
+	last := lines[len(lines)-1]
+	form := regexp.MustCompile(`^\w{3} [ 0-9]\d \d\d:\d\d:\d\d \S+ vault-seal: ` + level + ` - .* plan=` + plan + ` node=vault-1 ms=\d+$`)
+	if !form.MatchString(last) || !strings.Contains(last, text) {
+		t.Errorf("the report's last line is %q; want %s with %q for %s", last, level, text, plan)
+	}
+	if strings.Contains(string(report), h.sealer.ClientToken) {
+		t.Error("the report tells the token")
+	}
+}
+
+// vaultSealBinary is the product's, as `make build` leaves it.
+func vaultSealBinary(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../build/bin/vault-seal")
+	fatalIf(t, err)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("the product is not built, run make build: %v", err)
+	}
+	return path
+}
+
+func fatalIf(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// blockAudit makes Vault fail to reopen the file of its only audit device, because a folder has its name.
+func (h *sealHost) blockAudit(t *testing.T) {
+	t.Helper()
+	fatalIf(t, os.Rename(h.audit, h.audit+".1"))
+	fatalIf(t, os.Mkdir(h.audit, 0o700))
+	fatalIf(t, h.vault.Signal(syscall.SIGHUP))
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if _, err := h.vault.Root().Read(t.Context(), "sys/mounts"); vault.StatusOf(err) == 500 {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-t.Context().Done():
+			t.Fatal("the audit device goes on working")
+		}
+	}
+}
+
+func (h *sealHost) wantSealed(t *testing.T, want bool) {
+	t.Helper()
+	status, err := h.vault.SealStatus(t.Context())
+	fatalIf(t, err)
+	if status.Sealed != want {
+		t.Errorf("sealed: %v, want %v", status.Sealed, want)
+	}
+}
+
+func TestVaultSealSealsARealVault(t *testing.T) {
+	t.Parallel()
+	h := newSealHost(t)
+	if code := h.order(t, "plan-1"); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	h.wantSealed(t, true)
+	h.wantReport(t, "SUCCESS", "sealed", "plan-1")
+
+	records, err := vault.ReadAudit(h.audit)
+	fatalIf(t, err)
+	var seals []vault.AuditRecord
+	for _, r := range records {
+		if r.Request.Path == "sys/seal" {
+			seals = append(seals, r)
+		}
+	}
+	if len(seals) != 1 || seals[0].Auth.Accessor != h.sealer.Accessor {
+		t.Errorf("requests to seal in the audit file: %+v; want one, of accessor %s", seals, h.sealer.Accessor)
+	}
+
+	if code := h.order(t, "plan-2"); code != 0 {
+		t.Errorf("second order: exit code %d", code)
+	}
+	h.wantReport(t, "INFO", "already sealed", "plan-2")
+
+	fatalIf(t, h.vault.Unseal(t.Context()))
+	if code := h.order(t, "plan-3"); code != 0 { // the sealer's token has outlived the seal
+		t.Errorf("order after the unseal: exit code %d", code)
+	}
+	h.wantSealed(t, true)
+	h.wantReport(t, "SUCCESS", "sealed", "plan-3")
+}
+
+func TestVaultSealWithARevokedToken(t *testing.T) {
+	t.Parallel()
+	h := newSealHost(t)
+	fatalIf(t, h.vault.Root().RevokeAccessor(t.Context(), h.sealer.Accessor))
+	if code := h.order(t, "plan-1"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	h.wantSealed(t, false)
+	h.wantReport(t, "ERROR", "token is not valid", "plan-1")
+}
+
+func TestVaultSealWithATokenThatMayNotSeal(t *testing.T) {
+	t.Parallel()
+	h := newSealHost(t)
+	// The capability alone is not enough: Vault wants sudo as well.
+	fatalIf(t, h.vault.Root().WritePolicy(t.Context(), "wazuh-seal", `path "sys/seal" { capabilities = ["update"] }`))
+	if code := h.order(t, "plan-1"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	h.wantSealed(t, false)
+	h.wantReport(t, "ERROR", "may not seal", "plan-1")
+}
+
+func TestVaultSealWhereTheOnlyAuditDeviceIsBlocked(t *testing.T) {
+	t.Parallel()
+	h := newSealHost(t)
+	h.blockAudit(t)
+	h.configure(t, "1s")
+	if code := h.order(t, "plan-1"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	h.wantSealed(t, false)
+	h.wantReport(t, "ERROR", "audit device is blocked", "plan-1")
+}
+
+func TestVaultSealOfAVaultThatIsStopped(t *testing.T) {
+	t.Parallel()
+	h := newSealHost(t)
+	fatalIf(t, h.vault.Stop(t.Context()))
+	h.configure(t, "1s")
+	if code := h.order(t, "plan-1"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	h.wantReport(t, "ERROR", "unreachable, is it stopped?", "plan-1")
+}
