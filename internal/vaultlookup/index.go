@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"custom-vault/internal/alert"
@@ -45,6 +46,7 @@ type index struct {
 	log     func(Note)
 	better  func()
 	wake    chan struct{}
+	running atomic.Bool
 
 	mu       sync.Mutex
 	byHash   map[string]string            // hash → accessor, over all devices
@@ -117,8 +119,20 @@ func (x *index) nudge() {
 	}
 }
 
+// seek finds the accessor of a hash for somebody who waits, by filling the index in the foreground unless run does
+// it already.
+func (x *index) seek(ctx context.Context, hash string) string {
+	if accessor := x.find(hash, true); accessor != "" || x.running.Load() {
+		return accessor
+	}
+	(&pass{x: x}).fill(ctx)
+	return x.find(hash, false)
+}
+
 // run fills the index whenever a hash is wanted, until ctx ends. The wants of a while are served by one LIST.
 func (x *index) run(ctx context.Context) {
+	x.running.Store(true)
+	defer x.running.Store(false)
 	pass := &pass{x: x}
 	for ctx.Err() == nil {
 		select {
@@ -169,11 +183,11 @@ func (p *pass) fill(ctx context.Context) {
 			return
 		}
 		finished, ok := p.hash(ctx)
+		x.save() // also what was done until it ended
 		if !ok {
 			return
 		}
 		x.problem("")
-		x.save()
 		if finished {
 			x.settle(began)
 			if !x.hungry() {

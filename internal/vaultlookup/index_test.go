@@ -254,3 +254,21 @@ func TestIndexWithoutPermissionSaysSoAndAsksNoMore(t *testing.T) {
 		t.Errorf("%+v", note)
 	}
 }
+
+func TestLookupSeeksAHashInTheForeground(t *testing.T) {
+	t.Parallel()
+	fake := start(t)
+	devices(fake)
+	bobs(fake)
+	file := filepath.Join(t.TempDir(), "index")
+	r := resolver(t, func(o *Options) {
+		o.HashedDevices, o.Index = []string{"file/", "second/"}, &IndexOptions{File: file, PerSecond: 5000}
+	}, fake)
+	ctx := context.Background()
+	if id, err := r.Lookup(ctx, fake.Hash("second", bob)); err != nil || id.Rung != identity.RungHash || id.Accessor != bob {
+		t.Errorf("%+v, %v", id, err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+}

@@ -19,25 +19,30 @@ var (
 )
 
 // Lookup answers for one accessor, hashed accessor or entity id, past the cache. The identity holds what is known
-// even when the error is not nil; the error wraps one of the above.
+// even when the error is not nil; the error wraps one of the above. A hash that the index does not have is sought for
+// as long as ctx lasts, everything else takes no longer than the deadline.
 func (r *Resolver) Lookup(ctx context.Context, key string) (identity.Identity, error) {
 	base := identity.Identity{V: identity.Version, Confidence: identity.Unconfirmed, Token: identity.Token{State: identity.StateUnknown}}
 	if len(r.opts.Vaults) == 0 {
 		return unconfirmed(base, identity.ReasonOff), fmt.Errorf("%w: no vault with a token is configured", ErrUnreachable)
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.opts.Deadline)
-	defer cancel()
 	ask := asked{accessor: key}
 	switch {
 	case alert.Hashed(key):
 		base.AccessorHash = key
-		if ask = (asked{hash: key, accessor: r.unhash(key)}); ask.accessor == "" {
+		ask = asked{hash: key}
+		if r.index != nil {
+			ask.accessor = r.index.seek(ctx, key)
+		}
+		if ask.accessor == "" {
 			// Never asked at Vault: it would answer as for a token that is gone.
 			return unconfirmed(base, identity.ReasonHashed), fmt.Errorf("%w: the hash is in no index", ErrUnknown)
 		}
 	case isEntityID(key):
 		base.Entity = &identity.Entity{ID: key}
 		r.ForgetEntity(key)
+		ctx, cancel := context.WithTimeout(ctx, r.opts.Deadline)
+		defer cancel()
 		entity, failure := r.entity(ctx, key)
 		id := withEntity(base, entity, failure)
 		if failure == vaultclient.None && entity.entity.Gone {
@@ -46,6 +51,8 @@ func (r *Resolver) Lookup(ctx context.Context, key string) (identity.Identity, e
 		return id, lookupError(failure)
 	}
 	r.ForgetAccessor(ask.accessor)
+	ctx, cancel := context.WithTimeout(ctx, r.opts.Deadline)
+	defer cancel()
 	token, failure := r.token(ctx, ask.accessor)
 	if failure != vaultclient.None {
 		return withoutToken(base, failure, ask), lookupError(failure)
