@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -103,9 +102,6 @@ func ParseConfig(text []byte) (Config, error) {
 	return cfg, cfg.check()
 }
 
-// nameForm is what may stand in a report, where spaces part the fields.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
 func (c Config) check() error {
 	switch {
 	case len(c.Nodes) == 0:
@@ -124,7 +120,7 @@ func (c Config) check() error {
 	seen := map[string]bool{}
 	for i, node := range c.Nodes {
 		switch {
-		case !nameForm.MatchString(node.Name) || node.Name == NoNode:
+		case !isLabel(node.Name) || node.Name == NoNode:
 			return fmt.Errorf("nodes[%d].name: up to 64 of the characters A-Z a-z 0-9 . _ - are wanted, and not %q", i, NoNode)
 		case seen[node.Name]:
 			return fmt.Errorf("nodes[%d].name: %s is there twice", i, node.Name)

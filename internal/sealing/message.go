@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 )
 
@@ -29,9 +28,6 @@ type Message struct {
 	// Ignored counts the arguments that mean nothing here.
 	Ignored int
 }
-
-// planForm is what may stand in a report, where spaces part the fields.
-var planForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // ParseMessage reads the line that execd writes. Its command is the one at the top of the object, spelt exactly so
 // and given once; whatever the alert below it holds is never looked at, and nested deeper than encoding/json goes
@@ -71,7 +67,7 @@ func (m *Message) obey(arguments []json.RawMessage) {
 		plan, isPlan := strings.CutPrefix(text, "plan=")
 		switch {
 		case err == nil && text == "": // execd passes on empty ones
-		case isPlan && m.Plan == NoPlan && planForm.MatchString(plan):
+		case isPlan && m.Plan == NoPlan && isLabel(plan):
 			m.Plan = plan
 		default:
 			m.Ignored++

@@ -146,7 +146,7 @@ func FuzzParseMessage(f *testing.F) {
 		if m.Action != want || m.Action == "" {
 			t.Errorf("action %q of command %v", m.Action, plain["command"])
 		}
-		if !planForm.MatchString(m.Plan) || m.Ignored < 0 {
+		if !isLabel(m.Plan) || m.Ignored < 0 {
 			t.Errorf("plan %q, %d ignored", m.Plan, m.Ignored)
 		}
 	})

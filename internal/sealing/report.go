@@ -21,8 +21,9 @@ const NoNode = "none"
 
 // Bounds of a line's parts, in bytes.
 const (
-	maxText = 600
-	maxHost = 64
+	maxText  = 600
+	maxHost  = 64
+	maxLabel = 64
 )
 
 // Line is one line of the report.
@@ -61,10 +62,20 @@ func (o Outcome) Report() (Level, string) {
 	return Error, text
 }
 
+// isLabel reports whether a plan or a node may be called so in a report, where spaces part the fields. (Two regular
+// expressions in its place cost a fifth of a millisecond at each start.)
+func isLabel(text string) bool {
+	return text != "" && len(text) <= maxLabel && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) })
+}
+
+func plain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_'
+}
+
 // hostname makes a name that cannot shift the fields of a syslog header.
 func hostname(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_' {
+		if plain(r) {
 			return r
 		}
 		return '-'

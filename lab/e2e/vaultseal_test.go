@@ -29,7 +29,7 @@ type sealHost struct {
 	audit  string
 }
 
-func newSealHost(t *testing.T) *sealHost {
+func newSealHost(t testing.TB) *sealHost {
 	t.Helper()
 	h := &sealHost{vault: vaulttest.StartUnsealed(t, vault.Config{Storage: vault.File}), home: t.TempDir()}
 	h.audit = filepath.Join(h.vault.Dir(), "audit.log")
@@ -45,7 +45,7 @@ func newSealHost(t *testing.T) *sealHost {
 	return h
 }
 
-func (h *sealHost) configure(t *testing.T, timeout string) {
+func (h *sealHost) configure(t testing.TB, timeout string) {
 	t.Helper()
 	h.config = filepath.Join(h.home, "vault-seal.yml")
 	text := fmt.Sprintf("nodes: [{name: vault-1, address: %q}]\nca_file: %s\ntoken_file: %s\ntimeout: %s\n",
@@ -95,7 +95,7 @@ func (h *sealHost) wantReport(t *testing.T, level, text, plan string) {
 }
 
 // vaultSealBinary is the product's, as `make build` leaves it.
-func vaultSealBinary(t *testing.T) string {
+func vaultSealBinary(t testing.TB) string {
 	t.Helper()
 	path, err := filepath.Abs("../../build/bin/vault-seal")
 	fatalIf(t, err)
@@ -105,7 +105,7 @@ func vaultSealBinary(t *testing.T) string {
 	return path
 }
 
-func fatalIf(t *testing.T, err error) {
+func fatalIf(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func (h *sealHost) blockAudit(t *testing.T) {
 	}
 }
 
-func (h *sealHost) wantSealed(t *testing.T, want bool) {
+func (h *sealHost) wantSealed(t testing.TB, want bool) {
 	t.Helper()
 	status, err := h.vault.SealStatus(t.Context())
 	fatalIf(t, err)
