@@ -5,7 +5,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +33,8 @@ type Config struct {
 	// Home is the agent's own home (/var/ossec on its host).
 	Home   string
 	Groups []string
+	// IP is the address that the manager knows the agent by, shown in its alerts; empty means 127.0.0.1.
+	IP string
 	// Version is such as "Wazuh v4.14.4".
 	Version string
 	Files   []File
@@ -210,6 +211,14 @@ func (a *Agent) Name() string { return a.cfg.Name }
 
 // Groups are the agent's groups.
 func (a *Agent) Groups() []string { return a.cfg.Groups }
+
+// IP is the address that the manager knows the agent by.
+func (a *Agent) IP() string {
+	if a.cfg.IP == "" {
+		return "127.0.0.1"
+	}
+	return a.cfg.IP
+}
 
 // Version is such as "Wazuh v4.14.4".
 func (a *Agent) Version() string { return a.cfg.Version }
@@ -403,13 +412,16 @@ func (a *Agent) Receive(ctx context.Context, message []byte) {
 }
 
 // WriteSharedConfig puts ar.conf where the manager's shared configuration lands.
-func (a *Agent) WriteSharedConfig(lines []string) error {
-	var text bytes.Buffer
-	if len(lines) > 0 {
-		text.WriteString(strings.Join(lines, "\n") + "\n")
+func (a *Agent) WriteSharedConfig(lines []string) error { return WriteSharedConfig(a.cfg.Home, lines) }
+
+// WriteSharedConfig puts ar.conf below a home.
+func WriteSharedConfig(home string, lines []string) error {
+	path := filepath.Join(home, "etc/shared/ar.conf")
+	if err := os.MkdirAll(filepath.Dir(path), 0o770); err != nil {
+		return fmt.Errorf("write ar.conf: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(a.cfg.Home, "etc/shared/ar.conf"), text.Bytes(), 0o640); err != nil {
-		return fmt.Errorf("write ar.conf of agent %s: %w", a.cfg.ID, err)
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o640); err != nil {
+		return fmt.Errorf("write ar.conf: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -106,6 +107,7 @@ func (m *Manager) process(engine *analysisd.Engine, alerts *alertlog.Writer, fra
 		m.sink.Line(line)
 	}
 	if result.Alert != nil {
+		result.Alert = m.withAddress(result.Alert, result.AgentID)
 		if err := alerts.Append(result.Alert, at); err != nil {
 			m.logger("wazuh-analysisd").Error("log.c:100 at jsonout_output_event()", "%v", err)
 		}
@@ -113,6 +115,16 @@ func (m *Manager) process(engine *analysisd.Engine, alerts *alertlog.Writer, fra
 	if result.RuleID != 0 && !result.NoActiveResponse {
 		m.respondTo(result)
 	}
+}
+
+// withAddress shows the address by which the manager knows a connected agent; an event's own frame says "any".
+func (m *Manager) withAddress(alert []byte, agentID string) []byte {
+	a := m.Agent(agentID)
+	if a == nil {
+		return alert
+	}
+	bare := fmt.Appendf(nil, `"agent":{"id":"%s","name":"%s"`, agentID, a.Name())
+	return bytes.Replace(alert, append(bare, '}'), fmt.Appendf(bare, `,"ip":"%s"}`, a.IP()), 1)
 }
 
 func (m *Manager) flush(running context.Context, alerts *alertlog.Writer) {

@@ -97,8 +97,13 @@ func (c *conf) register() error {
 	return nil
 }
 
-// arConf lists the lines of ar.conf.
-func (c *conf) arConf() (lines []string) {
+// arConf lists the lines of ar.conf: those that are always there, and those of the configuration.
+func (c *conf) arConf() []string {
+	lines := []string{
+		"restart-ossec0 - restart-ossec.sh - 0", "restart-ossec0 - restart-ossec.cmd - 0",
+		"restart-wazuh0 - restart-ossec.sh - 0", "restart-wazuh0 - restart-ossec.cmd - 0",
+		"restart-wazuh0 - restart-wazuh - 0", "restart-wazuh0 - restart-wazuh.exe - 0",
+	}
 	for _, r := range c.responses {
 		if r.registered == "" {
 			continue
@@ -113,7 +118,8 @@ func (c *conf) arConf() (lines []string) {
 }
 
 // names lists the commands that the API accepts without "!".
-func (c *conf) names() (names []string) {
+func (c *conf) names() []string {
+	names := []string{"restart-ossec0", "restart-wazuh0"}
 	for _, r := range c.responses {
 		if r.registered != "" {
 			names = append(names, r.registered)

@@ -76,21 +76,20 @@ type Config struct {
 
 // Manager is a running manager.
 type Manager struct {
-	cfg      Config
-	conf     conf
-	log      *osseclog.File
-	sink     osseclog.Sink
-	alerts   *alertlog.Writer
-	rules    *analysisd.Ruleset
-	queue    *queue.Queue
-	api      *serverapi.Server
-	agents   []*agent.Agent
-	couriers []*courier
-	remoted  remoted
-	running  context.Context // ends with Stop; a manager's own life, not a request's
-	stop     context.CancelFunc
-	wait     sync.WaitGroup
-	stopping sync.Once
+	cfg       Config
+	conf      conf
+	log       *osseclog.File
+	agentLogs []*osseclog.File
+	sink      osseclog.Sink
+	alerts    *alertlog.Writer
+	rules     *analysisd.Ruleset
+	queue     *queue.Queue
+	api       *serverapi.Server
+	remoted   remoted
+	running   context.Context // ends with Stop; a manager's own life, not a request's
+	stop      context.CancelFunc
+	wait      sync.WaitGroup
+	stopping  sync.Once
 
 	integrator     context.CancelFunc
 	integratorDone chan struct{}
@@ -98,8 +97,11 @@ type Manager struct {
 	analysisdStop context.CancelFunc
 	analysisdDone sync.WaitGroup
 
-	mu   sync.Mutex
-	runs []integratord.Run
+	mu       sync.Mutex
+	couriers []*courier // one for each agent
+	runs     []integratord.Run
+	execd    *execd.Daemon
+	ownRuns  []execd.Run
 }
 
 // Start starts everything and returns when it stands: the queue is read, the agents are connected, integratord is at the end of alerts.json, the API
@@ -163,6 +165,9 @@ func (m *Manager) start(ctx context.Context) (err error) {
 	if err := m.StartAnalysisd(); err != nil {
 		return err
 	}
+	if err := m.startExecd(); err != nil {
+		return err
+	}
 	if err := m.startAgents(); err != nil {
 		return err
 	}
@@ -170,6 +175,19 @@ func (m *Manager) start(ctx context.Context) (err error) {
 		return err
 	}
 	return m.startAPI()
+}
+
+// startExecd starts the manager's own execd, which runs the responses of agent 000.
+func (m *Manager) startExecd() (err error) {
+	if err := agent.WriteSharedConfig(m.cfg.Home, m.conf.arConf()); err != nil {
+		return err
+	}
+	m.execd, err = execd.Start(execd.Config{Home: m.cfg.Home, Now: m.cfg.Now, Log: m.logger("wazuh-execd"), Env: m.cfg.Env, OnRun: func(r execd.Run) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.ownRuns = append(m.ownRuns, r)
+	}})
+	return err
 }
 
 func (m *Manager) startAgents() error {
@@ -181,7 +199,12 @@ func (m *Manager) startAgents() error {
 			cfg.Now = m.cfg.Now
 		}
 		if cfg.Log == nil {
-			cfg.Log = m.sink
+			log, err := osseclog.OpenFile(filepath.Join(cfg.Home, logPath), cfg.Now)
+			if err != nil {
+				return err
+			}
+			m.agentLogs = append(m.agentLogs, log)
+			cfg.Log = log
 		}
 		if cfg.Poll == 0 {
 			cfg.Poll = m.cfg.AgentPoll
@@ -195,7 +218,9 @@ func (m *Manager) startAgents() error {
 			return err
 		}
 		c := &courier{agent: a, messages: make(chan []byte, waiting)}
-		m.agents, m.couriers = append(m.agents, a), append(m.couriers, c)
+		m.mu.Lock()
+		m.couriers = append(m.couriers, c)
+		m.mu.Unlock()
 		if err := a.WriteSharedConfig(m.conf.arConf()); err != nil {
 			return err
 		}
@@ -260,15 +285,20 @@ func (m *Manager) Stop() {
 		if m.api != nil {
 			m.api.Stop()
 		}
-		for _, a := range m.agents {
-			a.Stop()
+		for _, c := range m.fleet() {
+			c.agent.Stop()
 		}
 		m.stop()
 		m.StopAnalysisd()
+		if m.execd != nil {
+			m.execd.Stop()
+		}
 		m.wait.Wait()
 		m.remoted.close()
-		if m.log != nil {
-			_ = m.log.Close()
+		for _, log := range append(m.agentLogs, m.log) {
+			if log != nil {
+				_ = log.Close()
+			}
 		}
 	})
 }
@@ -299,8 +329,13 @@ func (m *Manager) IntegrationRuns() []integratord.Run {
 	return append([]integratord.Run(nil), m.runs...)
 }
 
-// ResponseRuns returns the programs that the agent's execd has run to their end.
+// ResponseRuns returns the programs that the agent's execd (that of the manager for 000) has run to their end.
 func (m *Manager) ResponseRuns(agentID string) []execd.Run {
+	if agentID == managerID {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return append([]execd.Run(nil), m.ownRuns...)
+	}
 	if a := m.Agent(agentID); a != nil {
 		return a.Runs()
 	}
@@ -309,12 +344,18 @@ func (m *Manager) ResponseRuns(agentID string) []execd.Run {
 
 // Agent returns a running agent, or nil.
 func (m *Manager) Agent(id string) *agent.Agent {
-	for _, a := range m.agents {
-		if a.ID() == id {
-			return a
+	for _, c := range m.fleet() {
+		if c.agent.ID() == id {
+			return c.agent
 		}
 	}
 	return nil
+}
+
+func (m *Manager) fleet() []*courier {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]*courier(nil), m.couriers...)
 }
 
 // API is the server API, for its faults and the requests it got.

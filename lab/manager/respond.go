@@ -4,21 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"custom-vault/lab/agent"
 	"custom-vault/lab/analysisd"
 	"custom-vault/lab/cjson"
+	"custom-vault/lab/execd"
 	"custom-vault/lab/serverapi"
 )
 
 const (
+	managerID = "000"
 	// messagePrefix goes before a message for execd on its way to the agent.
 	messagePrefix = "#!-execd "
 	// messageLimit is the longest message that remoted encrypts (src/os_crypto/shared/msgs.c:557).
 	messageLimit = 65408
+	// bufferLimit is what analysisd's buffer for a response holds.
+	bufferLimit = 65534
 	// waiting bounds the messages on their way to one agent.
 	waiting = 256
 )
@@ -36,9 +43,19 @@ func (m *Manager) respondTo(event analysisd.Result) {
 		}
 		message := ruleMessage(r, alert)
 		for _, id := range m.targets(r, event.AgentID) {
-			m.Send(id, message)
+			m.Send(id, m.bounded(id, message))
 		}
 	}
+}
+
+// bounded cuts a message to what analysisd's buffer holds with its header before it; what is left is no JSON, and too long for remoted anyway.
+func (m *Manager) bounded(id string, message []byte) []byte {
+	room := bufferLimit - len("(local_source) [] NNS "+id+" ")
+	if len(message) <= room {
+		return message
+	}
+	m.logger("wazuh-analysisd").Warning("string_op.c:500 at os_snprintf()", "String may be truncated because it is too long.")
+	return message[:room]
 }
 
 // fires: a block without level, rules_id and rules_group only registers its command.
@@ -97,7 +114,7 @@ func ruleMessage(r response, alert *cjson.Value) []byte {
 	return message.Print()
 }
 
-// targets are the agents of a response. Agent 000 would be the manager's own execd, which the lab does not have.
+// targets are the agents of a response; 000 is the manager's own execd.
 func (m *Manager) targets(r response, agentID string) []string {
 	switch r.Location {
 	case "local":
@@ -106,8 +123,8 @@ func (m *Manager) targets(r response, agentID string) []string {
 		return []string{r.AgentID}
 	case "all":
 		var ids []string
-		for _, a := range m.agents {
-			ids = append(ids, a.ID())
+		for _, c := range m.fleet() {
+			ids = append(ids, c.agent.ID())
 		}
 		return ids
 	}
@@ -134,12 +151,16 @@ func (m *Manager) deliver(ctx context.Context, c *courier) {
 // Send implements serverapi.Fleet: remoted's way of a message to an agent's execd. It tells nobody what became of it: a message that is too long is
 // an error in the manager's log, one for an agent that is away is nothing at all.
 func (m *Manager) Send(id string, message []byte) {
+	if id == managerID {
+		m.sendToOwnExecd(message)
+		return
+	}
 	if n := len(messagePrefix) + len(message); n > messageLimit {
 		m.logger("wazuh-remoted").Error("msgs.c:560 at CreateSecMSG()", "Incorrect message size: %d", n)
 		m.logger("wazuh-remoted").Error("sendmsg.c:120 at send_msg()", "(1217): Error creating encrypted message.")
 		return
 	}
-	for _, c := range m.couriers {
+	for _, c := range m.fleet() {
 		if connected, _ := c.agent.Connected(); c.agent.ID() != id || !connected {
 			continue
 		}
@@ -151,18 +172,35 @@ func (m *Manager) Send(id string, message []byte) {
 	}
 }
 
+// sendToOwnExecd is analysisd's way to the manager's own execd: no remoted lies between.
+func (m *Manager) sendToOwnExecd(message []byte) {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: filepath.Join(m.cfg.Home, execd.SocketPath), Net: "unixgram"})
+	if err == nil {
+		if err = conn.SetWriteDeadline(time.Now().Add(remotedTimeout)); err == nil {
+			_, err = conn.Write(message)
+		}
+		err = errors.Join(err, conn.Close())
+	}
+	if err != nil {
+		m.logger("wazuh-analysisd").Error("exec.c:150 at OS_Exec()", "(1210): Queue '%s' not accessible: '%v'", execd.SocketPath, err)
+	}
+}
+
 // Agents implements serverapi.Fleet.
 func (m *Manager) Agents() []serverapi.Agent {
-	rows := []serverapi.Agent{serverapi.Manager(m.cfg.HostName)}
-	for _, a := range m.agents {
-		row := serverapi.Agent{ID: a.ID(), Name: a.Name(), Groups: a.Groups(), Version: a.Version(), Status: "active", NodeName: "node01"}
+	rows := append([]serverapi.Agent(nil), m.cfg.OtherAgents...)
+	if !slices.ContainsFunc(rows, func(a serverapi.Agent) bool { return a.ID == managerID }) {
+		rows = append(rows, serverapi.Manager(m.cfg.HostName))
+	}
+	for _, c := range m.fleet() {
+		a := c.agent
+		row := serverapi.Agent{ID: a.ID(), Name: a.Name(), Groups: a.Groups(), Version: a.Version(), Status: "active", NodeName: "undefined"}
 		connected, last := a.Connected()
 		if row.LastKeepAlive = last; !connected {
 			row.Status = "disconnected"
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, m.cfg.OtherAgents...)
 	slices.SortFunc(rows, func(a, b serverapi.Agent) int { return strings.Compare(a.ID, b.ID) })
 	return rows
 }

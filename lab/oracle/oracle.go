@@ -44,6 +44,7 @@ func Kinds(opt Options) []Kind {
 	return []Kind{
 		{Name: "engine", Run: runEngine},
 		{Name: "vault-passes", Run: vaultPasses(vault)},
+		{Name: "execd", Run: runExecd},
 	}
 }
 
@@ -104,4 +105,16 @@ func (r *Report) Differ(name, difference string) {
 // Uncompared names a case that cannot be compared, with the reason. It counts neither way.
 func (r *Report) Uncompared(name, reason string) {
 	r.uncompared = append(r.uncompared, fmt.Sprintf("%s %s: %s", r.kind, name, reason))
+}
+
+// settle counts a case by its difference, or names it if there is a reason not to compare.
+func (r *Report) settle(name, difference, reason string) {
+	switch {
+	case reason != "":
+		r.Uncompared(name, reason)
+	case difference != "":
+		r.Differ(name, difference)
+	default:
+		r.Agree(name)
+	}
 }
