@@ -78,7 +78,7 @@ func newResolver(cfg config.Config, cluster config.Cluster, trace vaultlookup.Tr
 	options := vaultlookup.Options{
 		Token:    tokenSource(cluster),
 		Deadline: cfg.Lookup.Timeout, TTL: cfg.Lookup.Cache, Entries: cfg.Lookup.Entries,
-		Places: vaultlookup.DefaultPlaces(), HashedDevices: hashedDevices(cluster), Trace: trace,
+		Places: vaultlookup.DefaultPlaces(cluster.SecretMounts...), HashedDevices: hashedDevices(cluster), Trace: trace,
 		Log: func(note vaultlookup.Note) {
 			entry := log.WithField("cluster", cluster.Name)
 			if note.Problem {
@@ -87,11 +87,6 @@ func newResolver(cfg config.Config, cluster config.Cluster, trace vaultlookup.Tr
 				entry.Info("lookup: " + note.Text)
 			}
 		},
-	}
-	for _, device := range cluster.AuditDevices {
-		if device.Hashed {
-			options.HashedDevices = append(options.HashedDevices, device.Name)
-		}
 	}
 	if cluster.HashIndex.Enabled {
 		options.Index = &vaultlookup.IndexOptions{
