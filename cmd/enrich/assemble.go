@@ -133,8 +133,11 @@ func tokenSource(cluster config.Cluster) *vaultlookup.TokenSource {
 
 // Resolve answers for an alert of a cluster; without a cluster, or with ask false, from the record alone.
 func (r *resolvers) Resolve(ctx context.Context, cluster string, a *alert.Alert, ask bool) identity.Identity {
-	if resolver, ok := r.clusters[cluster]; ok && ask {
-		return resolver.Resolve(ctx, a)
+	if resolver, ok := r.clusters[cluster]; ok {
+		resolver.Saw(a.Record) // what it changed is not believed from the cache any more
+		if ask {
+			return resolver.Resolve(ctx, a)
+		}
 	}
 	return r.record.Resolve(ctx, a)
 }
