@@ -47,7 +47,11 @@ func (p *Pack) Lint() ([]Finding, error) {
 	var out []Finding
 	out = append(out, p.lintOrder()...)
 	for _, r := range p.Rules {
-		for _, text := range lintRule(r) {
+		texts := lintRule(r)
+		if r.Level == 0 && childText(r.Element, "decoded_as") == "" && !p.hasFallback(r.ID) {
+			texts = append(texts, "level 0 silences what it matches, because none of its children takes everything")
+		}
+		for _, text := range texts {
 			out = append(out, Finding{r.File, fmt.Sprintf("rule %d: %s", r.ID, text)})
 		}
 	}
@@ -108,10 +112,19 @@ func lintRule(r Rule) []string {
 	if slices.Contains(r.Groups, "vault") && slices.ContainsFunc(r.Groups, func(g string) bool { return g == "vault_enriched" || g == "vault_response" }) {
 		out = append(out, "an event of our own in the group vault would come back to the hook for ever")
 	}
-	if r.Level == 0 && childText(r.Element, "decoded_as") == "" && !strings.Contains(r.Element.Content+childText(r.Element, "description"), "read to its end") {
-		out = append(out, "level 0 silences what it matches")
-	}
 	return out
+}
+
+// hasFallback reports whether a child of the rule, above level 0, has no condition of its own.
+func (p *Pack) hasFallback(id int) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		return r.Level > 0 && r.Frequency == 0 && slices.Contains(r.IfSID, id) && !slices.ContainsFunc(r.Element.Children, isCondition)
+	})
+}
+
+// isCondition reports whether an element of a rule can keep it from firing.
+func isCondition(e *osxml.Element) bool {
+	return !slices.Contains([]string{"if_sid", "description", "group", "mitre", "options", "info"}, e.Name)
 }
 
 func lintCondition(c Condition) []string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -174,6 +175,19 @@ func (r Rule) Parents() []int {
 		return append(slices.Clone(r.IfSID), r.MatchedSID)
 	}
 	return r.IfSID
+}
+
+// rowGroup is how a rule of the pack names its row in docs/detections.md.
+var rowGroup = regexp.MustCompile(`^vault_([a-f]\d+)$`)
+
+// Row is the row of docs/detections.md that the rule is for, such as "A1", or "".
+func (r Rule) Row() string {
+	for _, g := range r.Groups {
+		if m := rowGroup.FindStringSubmatch(g); m != nil {
+			return strings.ToUpper(m[1])
+		}
+	}
+	return ""
 }
 
 // Rule finds a rule by its id.
