@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"custom-vault/internal/alert"
@@ -69,8 +71,8 @@ const (
   (key, alert_id, node, at, source, kind, rule_id, level, agent, cluster, subject, outcome, incident, decision, identity)
   VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) ON CONFLICT DO NOTHING`
 	insertEvent = `INSERT INTO outbox
-  (event_id, agent_id, agent_name, agent_ip, body, state, attempts, created, due, sent, seen, fault, seq)
-  VALUES ($1,$2,$3,$4,$5,'pending',0,$6,$6,0,0,'',$7) ON CONFLICT DO NOTHING`
+  (event_id, seq, agent_id, agent_name, agent_ip, body, state, attempts, created, due, sent, seen, fault)
+  VALUES ($1,$2,$3,$4,$5,$6,'pending',0,$7,0,0,0,'') ON CONFLICT DO NOTHING`
 	insertIntent = `INSERT INTO intents (id, cluster, action, severity, created, state, reason, detail)
   VALUES ($1,$2,$3,$4,$5,'waiting','',$6) ON CONFLICT DO NOTHING`
 	upsertIncident = `INSERT INTO incidents (id, cluster, subject, name, opened, last, alerts, highest, rule)
@@ -79,20 +81,27 @@ const (
   highest=excluded.highest, rule=excluded.rule`
 	upsertBookmark = `INSERT INTO bookmarks (source, mark) VALUES ($1,$2)
   ON CONFLICT (source) DO UPDATE SET mark=excluded.mark`
-	markSeen  = `UPDATE outbox SET state='seen', seen=$2, body='' WHERE event_id=$1 AND state<>'seen'`
+	// An event that never left cannot have been seen: whoever claims it has guessed its id.
+	markSeen  = `UPDATE outbox SET state='seen', seen=$2, body='' WHERE event_id=$1 AND state<>'seen' AND attempts>0`
 	insertOwn = `INSERT INTO own_requests (id, at) VALUES ($1,$2) ON CONFLICT DO NOTHING`
 )
 
 // Commit writes everything in one transaction. When it returns nil, all of it is on the disk.
 func (s *Store) Commit(ctx context.Context, c Commit) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
-		run := func(query string, args ...any) error {
-			_, err := tx.ExecContext(ctx, query, args...)
+	err := s.write(ctx, func(w *writing) error {
+		if err := w.alerts(c.Alerts); err != nil {
 			return err
 		}
-		return errors.Join(
-			c.writeAlerts(run), c.writeEffects(run), c.writeMarks(run),
-		)
+		if err := w.incidents(c.Incidents); err != nil {
+			return err
+		}
+		if err := w.events(c.Events, c.At); err != nil {
+			return err
+		}
+		if err := w.intents(c.Intents); err != nil {
+			return err
+		}
+		return w.marks(c)
 	})
 	if err != nil {
 		return fmt.Errorf("store %d alerts: %w", len(c.Alerts), err)
@@ -100,19 +109,21 @@ func (s *Store) Commit(ctx context.Context, c Commit) error {
 	return nil
 }
 
-type exec func(query string, args ...any) error
-
-func (c *Commit) writeAlerts(run exec) error {
-	for i := range c.Alerts {
-		a := &c.Alerts[i]
-		if err := run(insertAlert, a.Key[:], a.AlertID, a.Node, millis(a.At), a.Source, a.Kind, a.RuleID, a.Level, a.Agent,
+func (w *writing) alerts(alerts []Handled) error {
+	for i := range alerts {
+		a := &alerts[i]
+		if err := w.exec(insertAlert, a.Key[:], a.AlertID, a.Node, millis(a.At), a.Source, a.Kind, a.RuleID, a.Level, a.Agent,
 			a.Cluster, a.Subject, a.Outcome, a.Incident, a.Decision, a.Identity); err != nil {
 			return fmt.Errorf("keep alert %s: %w", a.Key, err)
 		}
 	}
-	for i := range c.Incidents {
-		n := &c.Incidents[i]
-		if err := run(upsertIncident, n.ID, n.Cluster, n.Subject, n.Name, millis(n.Opened), millis(n.Last), n.Alerts,
+	return nil
+}
+
+func (w *writing) incidents(incidents []incident.Incident) error {
+	for i := range incidents {
+		n := &incidents[i]
+		if err := w.exec(upsertIncident, n.ID, n.Cluster, n.Subject, n.Name, millis(n.Opened), millis(n.Last), n.Alerts,
 			n.Highest.String(), n.Rule); err != nil {
 			return fmt.Errorf("keep incident %s: %w", n.ID, err)
 		}
@@ -120,62 +131,89 @@ func (c *Commit) writeAlerts(run exec) error {
 	return nil
 }
 
-func (c *Commit) writeEffects(run exec) error {
-	for i := range c.Events {
-		e := &c.Events[i]
-		if err := run(insertEvent, e.ID, e.AgentID, e.AgentName, e.AgentIP, e.Body, millis(c.At), c.At.UnixNano()+int64(i)); err != nil {
+func (w *writing) events(events []Event, at time.Time) error {
+	for i := range events {
+		e := &events[i]
+		if err := w.exec(insertEvent, e.ID, w.nextSeq(), e.AgentID, e.AgentName, e.AgentIP, e.Body, millis(at)); err != nil {
 			return fmt.Errorf("keep event %s: %w", e.ID, err)
 		}
 	}
-	for i := range c.Intents {
-		n := &c.Intents[i]
-		if err := run(insertIntent, n.ID, n.Cluster, n.Action.String(), n.Severity, millis(n.Created), n.Detail); err != nil {
+	return nil
+}
+
+func (w *writing) intents(intents []Intent) error {
+	for i := range intents {
+		n := &intents[i]
+		if err := w.exec(insertIntent, n.ID, n.Cluster, n.Action.String(), n.Severity, millis(n.Created), n.Detail); err != nil {
 			return fmt.Errorf("keep intent %s: %w", n.ID, err)
 		}
 	}
 	return nil
 }
 
-func (c *Commit) writeMarks(run exec) error {
+func (w *writing) marks(c Commit) error {
 	for _, id := range c.Seen {
-		if err := run(markSeen, id, millis(c.At)); err != nil {
+		if err := w.exec(markSeen, id, millis(c.At)); err != nil {
 			return fmt.Errorf("mark event %s as seen: %w", id, err)
 		}
 	}
 	for _, id := range c.Own {
-		if err := run(insertOwn, id, millis(c.At)); err != nil {
+		if err := w.exec(insertOwn, id, millis(c.At)); err != nil {
 			return fmt.Errorf("keep own request: %w", err)
 		}
 	}
 	for source, mark := range c.Bookmarks {
-		if err := run(upsertBookmark, source, mark); err != nil {
+		if err := w.exec(upsertBookmark, source, mark); err != nil {
 			return fmt.Errorf("keep bookmark of %s: %w", source, err)
 		}
 	}
 	return nil
 }
 
+// knownAtOnce is how many keys one question asks about. The question is always of this length, so that it is
+// prepared once.
+const knownAtOnce = 32
+
+func askKnown() string { return `SELECT key FROM alerts WHERE key IN (` + places(knownAtOnce) + `)` }
+
 // Known tells which of the keys were handled before.
 func (s *Store) Known(ctx context.Context, keys []alert.Key) (map[alert.Key]bool, error) {
 	known := make(map[alert.Key]bool)
-	if len(keys) == 0 {
-		return known, nil
-	}
-	query, err := s.reader.PrepareContext(ctx, `SELECT 1 FROM alerts WHERE key=$1`)
-	if err != nil {
-		return nil, fmt.Errorf("ask for known alerts: %w", err)
-	}
-	defer query.Close()
-	for _, key := range keys {
-		var one int
-		switch err := query.QueryRowContext(ctx, key[:]).Scan(&one); {
-		case err == nil:
-			known[key] = true
-		case !errors.Is(err, sql.ErrNoRows):
+	for chunk := range slices.Chunk(keys, knownAtOnce) {
+		if err := s.askKnown(ctx, chunk, known); err != nil {
 			return nil, fmt.Errorf("ask for known alerts: %w", err)
 		}
 	}
 	return known, nil
+}
+
+func (s *Store) askKnown(ctx context.Context, keys []alert.Key, known map[alert.Key]bool) error {
+	args := make([]any, knownAtOnce)
+	for i := range args {
+		args[i] = keys[min(i, len(keys)-1)][:] // the last one fills up
+	}
+	rows, err := s.known.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key []byte
+		if err := rows.Scan(&key); err != nil {
+			return err
+		}
+		known[alert.Key(key)] = true
+	}
+	return rows.Err()
+}
+
+// places lists n placeholders: $1,$2,...
+func places(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return strings.Join(list, ",")
 }
 
 // Bookmark returns how far a source was read; ok is false where it never was.

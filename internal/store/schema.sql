@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS alerts (
   incident  TEXT NOT NULL,
   decision  TEXT NOT NULL,   -- JSON, empty for what was not decided
   identity  TEXT NOT NULL    -- JSON, empty likewise
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS alerts_at ON alerts (at);
 
 -- How far each source was read, in the words of package follow.
@@ -45,7 +45,7 @@ CREATE INDEX IF NOT EXISTS incidents_subject ON incidents (cluster, subject, las
 -- Events on their way to analysisd: pending, sent, seen (met again in alerts.json) or fault.
 CREATE TABLE IF NOT EXISTS outbox (
   event_id   TEXT PRIMARY KEY,
-  seq        BIGINT NOT NULL, -- the order of sending: nanoseconds of the commit, plus the place within it
+  seq        BIGINT NOT NULL, -- the order of sending, counted by the program: clocks are set back
   agent_id   TEXT NOT NULL,
   agent_name TEXT NOT NULL,
   agent_ip   TEXT NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS outbox (
   state      TEXT NOT NULL,
   attempts   BIGINT NOT NULL,
   created    BIGINT NOT NULL,
-  due        BIGINT NOT NULL, -- when it is to be sent, or sent again
+  due        BIGINT NOT NULL, -- when it is to be sent again; 0 while it is pending
   sent       BIGINT NOT NULL,
   seen       BIGINT NOT NULL,
   fault      TEXT NOT NULL

@@ -9,13 +9,16 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-	_ "modernc.org/sqlite" // the driver called "sqlite"
+	"modernc.org/sqlite" // and the driver called "sqlite"
 )
 
 //go:embed schema.sql
@@ -31,7 +34,11 @@ var ErrLocked = errors.New("the store is in use by another process")
 type Store struct {
 	writer *sql.DB // one connection: SQLite has one writer, and waiting for it in Go is fairer than in SQLite
 	reader *sql.DB
+	known  *sql.Stmt // of reader
 	lock   *os.File
+
+	prepared map[string]*sql.Stmt // of writer, by their text: what is run for every alert
+	seq      int64                // of the last event put into the outbox; whoever holds the writer's connection owns it
 }
 
 // Open takes the folder's lock and opens the database, which it makes if need be. The folder must be there, and
@@ -44,17 +51,37 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock}
+	s := &Store{lock: lock, prepared: make(map[string]*sql.Stmt)}
 	path := filepath.Join(dir, "state.db")
-	if s.writer, err = open(path, 1); err == nil {
-		if s.reader, err = open(path, 4); err == nil {
-			err = s.migrate(ctx)
-		}
-	}
-	if err != nil {
+	if err := s.open(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), s.Close())
 	}
 	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, path string) (err error) {
+	// As SQLite of every Linux distribution does: the same durability, without waiting for timestamps.
+	if _, err = sqlite.Fdatasync(true); err != nil {
+		return err
+	}
+	if s.writer, err = connect(path, 1); err != nil {
+		return err
+	}
+	if s.reader, err = connect(path, 4); err != nil {
+		return err
+	}
+	if err = s.migrate(ctx); err != nil {
+		return err
+	}
+	for _, query := range []string{
+		insertAlert, insertEvent, insertIntent, upsertIncident, upsertBookmark, markSeen, insertOwn, markSent, markUnsent,
+	} {
+		if s.prepared[query], err = s.writer.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	s.known, err = s.reader.PrepareContext(ctx, askKnown())
+	return err
 }
 
 func checkDir(dir string) error {
@@ -66,6 +93,18 @@ func checkDir(dir string) error {
 		return fmt.Errorf("store folder %s is not a folder", dir)
 	case info.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("store folder %s has mode %04o: chmod 0700 it, since it holds who did what", dir, info.Mode().Perm())
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("store folder %s: its owner cannot be told on this system", dir)
+	}
+	return checkOwner(dir, int(stat.Uid), os.Geteuid())
+}
+
+// checkOwner keeps root out, too: files that root makes there are files that the daemon cannot open.
+func checkOwner(dir string, owner, euid int) error {
+	if owner != euid {
+		return fmt.Errorf("store folder %s belongs to user id %d, and this runs as user id %d: run it as the folder's owner, such as with sudo -u", dir, owner, euid)
 	}
 	return nil
 }
@@ -81,7 +120,7 @@ func takeLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-func open(path string, connections int) (*sql.DB, error) {
+func connect(path string, connections int) (*sql.DB, error) {
 	query := url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"},
@@ -96,51 +135,39 @@ func open(path string, connections int) (*sql.DB, error) {
 }
 
 func (s *Store) migrate(ctx context.Context) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, schema); err != nil {
+	return s.write(ctx, func(w *writing) error {
+		if _, err := w.tx.ExecContext(w.ctx, schema); err != nil {
 			return fmt.Errorf("make tables: %w", err)
 		}
 		var version int
-		switch err := tx.QueryRowContext(ctx, `SELECT version FROM schema_version`).Scan(&version); {
+		switch err := w.tx.QueryRowContext(w.ctx, `SELECT version FROM schema_version`).Scan(&version); {
 		case errors.Is(err, sql.ErrNoRows):
-			_, err := tx.ExecContext(ctx, `INSERT INTO schema_version (version) VALUES ($1)`, schemaVersion)
-			return err
+			if err := w.exec(`INSERT INTO schema_version (version) VALUES ($1)`, schemaVersion); err != nil {
+				return err
+			}
 		case err != nil:
 			return err
 		case version != schemaVersion:
 			return fmt.Errorf("its schema is version %d, this program's is %d", version, schemaVersion)
 		}
-		return nil
+		return w.tx.QueryRowContext(w.ctx, `SELECT COALESCE(MAX(seq), 0) FROM outbox WHERE state IN ('pending', 'sent')`).Scan(&s.seq)
 	})
 }
 
 // Close closes the database and gives the lock back.
 func (s *Store) Close() error {
 	var errs []error
+	for _, statement := range append(slices.Collect(maps.Values(s.prepared)), s.known) {
+		if statement != nil {
+			errs = append(errs, statement.Close())
+		}
+	}
 	for _, db := range []*sql.DB{s.reader, s.writer} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
 	return errors.Join(append(errs, s.lock.Close())...)
-}
-
-// write runs f in one transaction, which is on the disk when write returns nil.
-func (s *Store) write(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	if err := f(tx); err != nil {
-		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
-			return errors.Join(err, rollback)
-		}
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
 }
 
 func millis(t time.Time) int64 {
