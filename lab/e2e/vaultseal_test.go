@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,26 +23,41 @@ import (
 const sealOrder = `{"version":1,"origin":{"name":"node01","module":"wazuh-execd"},"command":"add",` +
 	`"parameters":{"extra_args":["plan=%s"],"alert":{},"program":"active-response/bin/vault-seal"}}` + "\n"
 
-// sealHost is a host with a real Vault, an audit device, and the product's vault-seal with a token of its own.
+// sealHost is a host with a real Vault and the product's vault-seal, whose token is its own.
 type sealHost struct {
 	vault  *vault.Server
 	sealer vault.Auth
 	home   string // the agent's
 	config string
-	audit  string
+	audit  string // the file of Vault's only audit device, if there is one
 }
 
+// newSealHost starts a Vault of one node with an audit device.
 func newSealHost(t testing.TB) *sealHost {
 	t.Helper()
-	h := &sealHost{vault: vaulttest.StartUnsealed(t, vault.Config{Storage: vault.File}), home: t.TempDir()}
-	h.audit = filepath.Join(h.vault.Dir(), "audit.log")
-	fatalIf(t, h.vault.Root().EnableFileAudit(t.Context(), "file", vault.FileAudit{File: h.audit, RawAccessors: true}))
+	server := vaulttest.StartUnsealed(t, vault.Config{Storage: vault.File})
+	audit := filepath.Join(server.Dir(), "audit.log")
+	fatalIf(t, server.Root().EnableFileAudit(t.Context(), "file", vault.FileAudit{File: audit, RawAccessors: true}))
+	h := hostOf(t, server, sealerOf(t, server))
+	h.audit = audit
+	return h
+}
+
+// sealerOf makes the token that docs and policy ask for: orphan, periodic, with wazuh-seal and nothing else.
+func sealerOf(t testing.TB, server *vault.Server) vault.Auth {
+	t.Helper()
 	policy, err := os.ReadFile("../../ossec-snippets/vault-policies/wazuh-seal.hcl")
 	fatalIf(t, err)
-	fatalIf(t, h.vault.Root().WritePolicy(t.Context(), "wazuh-seal", string(policy)))
-	h.sealer, err = h.vault.Root().CreateOrphanPeriodicToken(t.Context(), vault.Token{DisplayName: "sealer", Policies: []string{"wazuh-seal"}, Period: time.Hour})
+	fatalIf(t, server.Root().WritePolicy(t.Context(), "wazuh-seal", string(policy)))
+	sealer, err := server.Root().CreateOrphanPeriodicToken(t.Context(), vault.Token{DisplayName: "sealer", Policies: []string{"wazuh-seal"}, Period: time.Hour})
 	fatalIf(t, err)
-	fatalIf(t, h.sealer.WriteTokenFile(filepath.Join(h.home, "token")))
+	return sealer
+}
+
+func hostOf(t testing.TB, server *vault.Server, sealer vault.Auth) *sealHost {
+	t.Helper()
+	h := &sealHost{vault: server, sealer: sealer, home: t.TempDir()}
+	fatalIf(t, sealer.WriteTokenFile(filepath.Join(h.home, "token")))
 	fatalIf(t, os.Mkdir(filepath.Join(h.home, "logs"), 0o750))
 	h.configure(t, "5s")
 	return h
@@ -53,29 +71,44 @@ func (h *sealHost) configure(t testing.TB, timeout string) {
 	fatalIf(t, os.WriteFile(h.config, []byte(text), 0o600))
 }
 
-// order runs the product's binary as execd does, with stdin open until it has ended.
-func (h *sealHost) order(t *testing.T, plan string) (exitCode int) {
+// order runs vault-seal for a plan and gives its exit code.
+func (h *sealHost) order(t *testing.T, plan string) int {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), vaultSealBinary(t), "-config", h.config)
-	cmd.Dir, cmd.Env = h.home, []string{"PATH=/usr/bin:/bin"}
-	var stdout strings.Builder
-	cmd.Stdout = &stdout
+	code, err := h.run(t.Context(), vaultSealBinary(t), plan)
+	fatalIf(t, err)
+	return code
+}
+
+// run runs the program as execd does, with stdin open until it has ended.
+func (h *sealHost) run(ctx context.Context, program, plan string) (exitCode int, err error) {
 	childIn, stdin, err := os.Pipe()
-	fatalIf(t, err)
+	if err != nil {
+		return 0, err
+	}
 	defer stdin.Close()
-	cmd.Stdin = childIn
-	fatalIf(t, cmd.Start())
-	fatalIf(t, childIn.Close())
+	var stdout bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, "-config", h.config)
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout = h.home, []string{"PATH=/usr/bin:/bin"}, childIn, &stdout
+	if err := errors.Join(cmd.Start(), childIn.Close()); err != nil {
+		return 0, err
+	}
 	_, err = fmt.Fprintf(stdin, sealOrder, plan)
-	fatalIf(t, err)
-	var exit *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+	if err := errors.Join(err, endedByItself(cmd.Wait())); err != nil {
+		return 0, err
 	}
 	if stdout.Len() > 0 {
-		t.Errorf("it printed on stdout: %q", stdout.String())
+		return 0, fmt.Errorf("vault-seal printed on stdout, which execd takes for a key message: %q", stdout.String())
 	}
-	return cmd.ProcessState.ExitCode()
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// endedByItself makes an exit code no error.
+func endedByItself(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return nil
+	}
+	return err
 }
 
 // wantReport wants the report's last line to be of that level, with that text, for that plan.
@@ -219,4 +252,52 @@ func TestVaultSealOfAVaultThatIsStopped(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	h.wantReport(t, "ERROR", "unreachable, is it stopped?", "plan-1")
+}
+
+// In a raft cluster of three the leadership moves on when the active node is sealed, until no quorum is left: the third
+// node is a standby for good, which Vault refuses to seal. It serves nothing, and yet is not sealed; its agent says so.
+func TestVaultSealOnEachNodeOfACluster(t *testing.T) {
+	t.Parallel()
+	binary, err := vault.Binary()
+	fatalIf(t, err)
+	cluster, err := vault.StartCluster(t.Context(), 3, vault.Config{Binary: binary, Dir: t.TempDir()})
+	fatalIf(t, err)
+	t.Cleanup(cluster.Kill)
+	fatalIf(t, cluster.WaitVoters(t.Context()))
+	sealer := sealerOf(t, cluster.Nodes[0])
+
+	codes, failures := make([]int, len(cluster.Nodes)), make([]error, len(cluster.Nodes))
+	hosts := make([]*sealHost, len(cluster.Nodes))
+	for i, node := range cluster.Nodes {
+		hosts[i] = hostOf(t, node, sealer)
+	}
+	program := vaultSealBinary(t)
+	var agents sync.WaitGroup
+	for i, h := range hosts {
+		agents.Go(func() { codes[i], failures[i] = h.run(t.Context(), program, "plan-1") })
+	}
+	agents.Wait()
+	fatalIf(t, errors.Join(failures...))
+
+	var sealed, left int
+	for i, h := range hosts {
+		if codes[i] == 0 {
+			sealed++
+			h.wantSealed(t, true)
+			h.wantReport(t, "SUCCESS", "sealed", "plan-1")
+			continue
+		}
+		left++
+		h.wantSealed(t, false)
+		h.wantReport(t, "ERROR", "it is a standby, which cannot be sealed", "plan-1")
+		fatalIf(t, h.vault.Restart(t.Context())) // as the report says
+		h.wantSealed(t, true)
+		if code := h.order(t, "plan-2"); code != 0 {
+			t.Errorf("after the restart: exit code %d", code)
+		}
+		h.wantReport(t, "INFO", "already sealed", "plan-2")
+	}
+	if sealed != 2 || left != 1 {
+		t.Errorf("exit codes %v: want two nodes sealed and one left", codes)
+	}
 }
