@@ -49,7 +49,11 @@ func runServe(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 		"version": version, "clusters": len(cfg.Clusters), "rules": cfg.Decide.Rules, "seal": sealMode(cfg), "publish": cfg.Publish.What,
 	}).Info("serve: started")
 	err = app.serve(ctx)
-	log.WithError(err).Info("serve: ended")
+	if err != nil {
+		log.WithError(err).Error("serve: ended")
+	} else {
+		log.Info("serve: ended")
+	}
 	return failed(errors.Join(err, app.close(), closeLog()))
 }
 
@@ -60,6 +64,7 @@ func (a *app) serve(ctx context.Context) error {
 		return err
 	}
 	a.firstLogin(ctx)
+	a.log.WithFields(logrus.Fields{"alerts": a.cfg.Wazuh.AlertsFile(), "journal": a.cfg.Wazuh.JournalDir()}).Info("serve: following")
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error {
 		return a.line.Run(ctx, &pipeline.Followed{Follower: alerts}, &pipeline.Followed{
@@ -140,11 +145,5 @@ func (a *app) firstLogin(ctx context.Context) {
 	defer cancel()
 	if err := a.resolvers.login(ctx); err != nil {
 		a.log.WithError(err).Error("lookup: identities come from the audit record alone until Vault takes our token")
-	}
-	for name, resolver := range a.resolvers.clusters {
-		own := resolver.Own()
-		a.log.WithFields(logrus.Fields{
-			"cluster": name, "valid": own.Valid, "expires": own.Expires, "period": own.Period.String(), "renewable": own.Renewable,
-		}).Info("lookup: our own token")
 	}
 }

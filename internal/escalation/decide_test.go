@@ -118,8 +118,8 @@ func TestRevokeAndDisableAreHeldAsNotBuilt(t *testing.T) {
 }
 
 func TestCompileRefusesARuleThatNamesWhatDoesNotExist(t *testing.T) {
-	_, err := Compile("test", []Rule{{Name: "typo", When: `rule.levle > 3`}})
-	if err == nil || !strings.Contains(err.Error(), "levle") || !strings.Contains(err.Error(), `"typo"`) {
+	_, err := Compile("test", []Rule{{Name: "typo", When: `rule.lvl > 3`}})
+	if err == nil || !strings.Contains(err.Error(), "lvl") || !strings.Contains(err.Error(), `"typo"`) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := Compile("test", []Rule{{Name: "number", When: `rule.level + 1`}}); err == nil {

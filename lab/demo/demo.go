@@ -1,0 +1,191 @@
+// Package demo plays bob's story with everything real but Wazuh itself: a real Vault, the product's three binaries as
+// processes, and the lab's stand-in for manager and agent. It proves the end by asking Vault. It must never make
+// anything up: what did not happen is an error that names the step.
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"custom-vault/lab/story"
+	"custom-vault/lab/vault"
+)
+
+// Mode says whether the seal is armed.
+type Mode string
+
+// The modes.
+const (
+	Seal    Mode = "seal"
+	Observe Mode = "observe"
+)
+
+// Options of a run.
+type Options struct {
+	Mode       Mode
+	Keep       bool
+	Repository string
+	Dir        string // of the run; empty: build/demo of the repository
+	Out        io.Writer
+}
+
+// Bounds of the story's parts.
+const (
+	setTime   = 30 * time.Second
+	storyTime = 60 * time.Second
+	// quiet is how long observe mode is watched for a request that must not come, after all has been decided and shown.
+	quiet = 2 * time.Second
+	// pace between bob's reads: ten within a second, so that even a quick product does not seal before the tenth.
+	pace = 40 * time.Millisecond
+	// longestHome leaves room for the queue's socket, whose path may have 107 characters (unix(7)).
+	longestHome = 80
+)
+
+// Run plays the story. It leaves timeline.json in build/demo, whether it succeeds or not.
+func Run(ctx context.Context, o Options) (err error) {
+	repo, err := filepath.Abs(o.Repository)
+	if err != nil {
+		return err
+	}
+	if o.Dir == "" {
+		o.Dir = filepath.Join(repo, "build", "demo")
+	}
+	s, err := newStage(repo, o.Dir)
+	if err != nil {
+		return err
+	}
+	tell := newTeller(o.Out, o.Mode)
+	defer func() {
+		err = errors.Join(err, tell.write(filepath.Join(o.Dir, "timeline.json")))
+	}()
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := play(ctx, s, tell, o); err != nil {
+		return err
+	}
+	if o.Keep {
+		s.keep(ctx, o)
+	}
+	return nil
+}
+
+func newStage(repo, dir string) (*stage, error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("clear the folder of the last run: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	s := &stage{dir: dir, repo: repo, bin: filepath.Join(repo, "build", "bin")}
+	if len(s.managerHome()) > longestHome {
+		short, err := os.MkdirTemp("", "vault-demo-")
+		if err != nil {
+			return nil, err
+		}
+		s.dir = short
+	}
+	return s, nil
+}
+
+func play(ctx context.Context, s *stage, tell *teller, o Options) error {
+	setting, cancel := context.WithTimeout(ctx, setTime)
+	defer cancel()
+	if err := s.set(setting, tell, o.Mode); err != nil {
+		return fmt.Errorf("set-up: %w", err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, storyTime)
+	defer cancel()
+	before, err := s.sealStatus(ctx)
+	if err != nil {
+		return fmt.Errorf("before the story: %w", err)
+	}
+	tell.change(func(t *Timeline) { t.SealStatus.Before = before })
+	tell.tell(KindSeal, "vault says: sealed %t", sealed(before))
+
+	watching, stop := context.WithCancel(ctx)
+	watch := newWatcher(tell)
+	watched := make(chan error, 1)
+	go func() { watched <- watch.follow(watching, s.manager.AlertsFile()) }()
+	err = s.act(ctx, tell, watch, o.Mode)
+	stop()
+	return errors.Join(err, <-watched)
+}
+
+// act plays bob and follows what comes of it, up to the proof.
+func (s *stage) act(ctx context.Context, tell *teller, watch *watcher, mode Mode) error {
+	type answer struct {
+		status vault.SealStatus
+		at     time.Time
+		err    error
+	}
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	asked := make(chan answer, 1)
+	go func() {
+		status, at, err := s.vault.WaitSealed(waiting)
+		asked <- answer{status, at, err}
+	}()
+	timeline, err := s.story.Run(ctx, story.Pace{BetweenReads: pace}, func(step story.Step) {
+		tell.tellAt(step.At, KindVault, "%s: %d %s", step.Text, step.Status, strings.TrimSpace(step.Reason))
+	})
+	if err != nil {
+		return fmt.Errorf("bob's story: %w", err)
+	}
+	if err := watch.until(ctx, "the enriched alert of rule "+exfiltration, func(w *watcher) bool { return w.enriched.Exists() }); err != nil {
+		return err
+	}
+	if mode == Observe {
+		return s.proveNothingWasDone(ctx, tell, timeline)
+	}
+	first := <-asked
+	if first.err != nil {
+		return fmt.Errorf("vault was not sealed: %w", first.err)
+	}
+	took := first.at.Sub(timeline.LastRead).Milliseconds()
+	tell.tellAt(first.at, KindSeal, "vault says: sealed true, %d ms after the tenth read", took)
+	tell.change(func(t *Timeline) { t.TimeToSealMS = &took })
+	if err := watch.until(ctx, "the agent's report and the product's word that every node is sealed", func(w *watcher) bool {
+		return len(w.reports) > 0 && len(w.responses) > 0 && w.responses[len(w.responses)-1] == "sealed"
+	}); err != nil {
+		return err
+	}
+	return s.proveSealed(ctx, tell, timeline)
+}
+
+func (s *stage) sealStatus(ctx context.Context) (json.RawMessage, error) {
+	answer, err := s.vault.Client("").Do(ctx, http.MethodGet, "sys/seal-status", nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask vault for its seal status: %w", err)
+	}
+	return json.RawMessage(answer.Body), nil
+}
+
+func sealed(status json.RawMessage) bool {
+	var s vault.SealStatus
+	return json.Unmarshal(status, &s) == nil && s.Sealed
+}
+
+// keep leaves all running until ctx ends, and says where to look.
+func (s *stage) keep(ctx context.Context, o Options) {
+	fmt.Fprintf(o.Out, `
+Everything is still running; Ctrl-C ends it.
+  Vault           %s
+  its CA          %s
+  ask it          curl --cacert %s %s/v1/sys/seal-status
+  audit file      %s
+  Wazuh API       %s (CA %s)
+  queue socket    %s
+  alerts          %s
+  log of enrich   %s
+  configuration   %s
+`, s.vault.Address(), s.vault.CAFile(), s.vault.CAFile(), s.vault.Address(), s.story.AuditFile, s.manager.URL(), s.manager.CAFile(),
+		s.manager.QueueSocket(), s.manager.AlertsFile(), s.path("enrich.log"), s.path("config.yml"))
+	<-ctx.Done()
+}
