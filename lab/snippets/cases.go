@@ -1,6 +1,7 @@
 package snippets
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -98,6 +99,10 @@ func (s *caseSection) add(file string, lineNumber int, line string) error {
 	key, value, found := strings.Cut(line, " = ")
 	if !found || s.name == "" {
 		return fmt.Errorf("neither a section nor a key: %.60q", line)
+	}
+	value = strings.TrimSpace(value)
+	if strings.Contains(value, " ;") {
+		return errors.New("runtests.py (Python's ConfigParser) takes what follows \" ;\" for a comment")
 	}
 	switch m := logKey.FindStringSubmatch(key); {
 	case m != nil:

@@ -59,10 +59,10 @@ func (m *Manager) Session() *Session {
 
 // Judge processes one log, received at a time.
 func (s *Session) Judge(log string, at time.Time) (Verdict, error) {
-	result := s.engine.Process([]byte(source+log), at)
+	result, err := s.process(log, at)
 	v := Verdict{Rule: result.RuleID, Level: result.Level, Description: result.Description}
-	if len(result.Archive) == 0 {
-		return v, fmt.Errorf("analysisd refused the log: %s", strings.Join(result.Log, "; "))
+	if err != nil {
+		return v, err
 	}
 	var event struct {
 		Decoder struct{ Name string }
@@ -73,6 +73,14 @@ func (s *Session) Judge(log string, at time.Time) (Verdict, error) {
 	}
 	v.Decoder, v.Fields = event.Decoder.Name, event.Data
 	return v, nil
+}
+
+func (s *Session) process(log string, at time.Time) (analysisd.Result, error) {
+	result := s.engine.Process([]byte(source+log), at)
+	if len(result.Archive) == 0 {
+		return result, fmt.Errorf("analysisd refused the log: %s", strings.Join(result.Log, "; "))
+	}
+	return result, nil
 }
 
 // noon is when a case's log is received: the format has no time of its own.

@@ -95,11 +95,12 @@ func TestCasesAreReadAsWazuhReadsThem(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	for name, text := range map[string]string{
-		"section twice": "[one]\nlog 1 pass = a\nrule = 7\nalert = 3\ndecoder = json\n[one]\n",
-		"no rule":       "[one]\nlog 1 pass = a\nalert = 3\ndecoder = json\n",
-		"no log":        "[one]\nrule = 7\nalert = 3\ndecoder = json\n",
-		"no section":    "log 1 pass = a\n",
-		"unknown key":   "[one]\nlogs = a\n",
+		"section twice":  "[one]\nlog 1 pass = a\nrule = 7\nalert = 3\ndecoder = json\n[one]\n",
+		"no rule":        "[one]\nlog 1 pass = a\nalert = 3\ndecoder = json\n",
+		"no log":         "[one]\nrule = 7\nalert = 3\ndecoder = json\n",
+		"no section":     "log 1 pass = a\n",
+		"unknown key":    "[one]\nlogs = a\n",
+		"cut as comment": "[one]\nlog 1 pass = a ; b\nrule = 7\nalert = 3\ndecoder = json\n",
 	} {
 		if _, err := parseCases("x.ini", text); err == nil {
 			t.Errorf("%s: no error", name)

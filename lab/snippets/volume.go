@@ -3,7 +3,6 @@ package snippets
 import (
 	"bufio"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -72,13 +71,13 @@ func (m *Manager) Replay(log io.Reader, header string) (Tally, error) {
 			if text = header + text; len(text) > collectorLimit {
 				text = text[:collectorLimit]
 			}
-			v, judgeErr := session.Judge(text, at)
-			if judgeErr != nil {
-				return t, fmt.Errorf("line %d: %w", t.Lines, judgeErr)
+			result, refused := session.process(text, at)
+			if refused != nil {
+				return t, fmt.Errorf("line %d: %w", t.Lines, refused)
 			}
-			if v.Level >= 3 {
-				t.ByRule[v.Rule]++
-				t.ByLevel[v.Level]++
+			if len(result.Alert) > 0 {
+				t.ByRule[result.RuleID]++
+				t.ByLevel[result.Level]++
 			}
 		}
 		if err != nil {
@@ -114,18 +113,14 @@ func (m *Manager) ReplayFile(name string) (t Tally, err error) {
 	return t, nil
 }
 
-// timeOf is the time in an audit record or at the start of an operational line, else the last one.
+// timeOf is the time that Vault wrote into an audit record or an operational line, else the last one.
 func timeOf(line string, last time.Time) time.Time {
-	var record struct {
-		Time      time.Time `json:"time"`
-		Timestamp time.Time `json:"@timestamp"`
-	}
-	if i := strings.IndexByte(line, '{'); i >= 0 && json.Unmarshal([]byte(line[i:]), &record) == nil {
-		if !record.Time.IsZero() {
-			return record.Time
-		}
-		if !record.Timestamp.IsZero() {
-			return record.Timestamp
+	for _, key := range []string{`"time":"`, `"@timestamp":"`} {
+		if _, rest, found := strings.Cut(line, key); found {
+			stamp, _, _ := strings.Cut(rest, `"`)
+			if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil {
+				return at
+			}
 		}
 	}
 	stamp, _, _ := strings.Cut(line, " ")
