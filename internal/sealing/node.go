@@ -3,6 +3,7 @@ package sealing
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"custom-vault/internal/vaultclient"
@@ -28,6 +29,7 @@ type attempt struct {
 	told     bool      // a request may have had an effect
 	tellNext time.Time // not before it the node is told again
 	refused  error     // how the last request failed
+	asked    bool      // a question was answered, or failed while there was time
 	unknown  error     // why the node's state is not known, if it is not
 }
 
@@ -67,11 +69,11 @@ func (a *attempt) ask(ctx context.Context) (Outcome, bool) {
 	case err == nil && status.Sealed:
 		return alreadySealed(status), true
 	case err == nil:
-		a.unknown = nil
+		a.asked, a.unknown = true, nil
 	case hopeless(err):
 		return Outcome{State: NotSealed, Reason: explain(err)}, true
-	case ctx.Err() == nil || a.unknown == nil && a.refused == nil:
-		a.unknown = err // but "our time was over" does not replace a better reason
+	case ctx.Err() == nil || !a.asked:
+		a.asked, a.unknown = true, err // but a question that our own end cut off takes away no knowledge
 	}
 	return Outcome{}, false
 }
@@ -80,6 +82,7 @@ func (a *attempt) ask(ctx context.Context) (Outcome, bool) {
 // proves nothing: 204 comes from a sealed node for any token, and a cut connection may follow a seal that was done.
 func (a *attempt) tell(ctx context.Context) bool {
 	err := a.node.Seal(ctx)
+	cutOff := ctx.Err() != nil && (a.told || a.refused != nil)
 	a.tellNext = time.Now().Add(tellEvery)
 	switch vaultclient.Classify(err) {
 	case vaultclient.None:
@@ -87,12 +90,18 @@ func (a *attempt) tell(ctx context.Context) bool {
 		a.tellNext = time.Now().Add(trustFor)
 		return false
 	case vaultclient.Timeout, vaultclient.Unreachable, vaultclient.BadAnswer, vaultclient.Canceled:
-		a.told = true
+		a.told = a.told || arrived(err)
 	}
-	if ctx.Err() == nil || a.refused == nil {
+	if !cutOff {
 		a.refused = err
 	}
 	return hopeless(err)
+}
+
+// arrived reports whether a request that got no answer may have reached the node: not without a connection.
+func arrived(err error) bool {
+	var operation *net.OpError
+	return !errors.As(err, &operation) || operation.Op != "dial"
 }
 
 // last asks once more after a refusal that no repetition changes: somebody else may have sealed the node meanwhile.

@@ -2,8 +2,10 @@ package sealing
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +166,22 @@ func TestAnAnswerThatWasLostIsNotAFailure(t *testing.T) {
 	within(t, node, func(o Outcome, _ time.Duration) { wantState(t, o, Sealed, "") })
 }
 
+func TestANodeThatComesBackSealedWasNotSealedByUs(t *testing.T) {
+	t.Parallel()
+	refused := &url.Error{Op: "Put", URL: "x", Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
+	node := &scripted{
+		sealed: func(time.Duration, int) bool { return true },
+		answer: func(time.Duration, int) error { return refused },
+		statusFails: func(since time.Duration) error {
+			if since < 3*time.Second {
+				return refused
+			}
+			return nil
+		},
+	}
+	within(t, node, func(o Outcome, _ time.Duration) { wantState(t, o, AlreadySealed, "") })
+}
+
 func TestANodeThatDoesNotTellItsStateIsToldAllTheSame(t *testing.T) {
 	t.Parallel()
 	node := &scripted{sealed: afterBeingTold, statusFails: func(since time.Duration) error {
@@ -195,5 +213,26 @@ func TestASignalEndsIt(t *testing.T) {
 		if took := time.Since(node.start); took != 3*time.Second {
 			t.Errorf("ended after %s", took)
 		}
+	})
+}
+
+// slow is a node whose every answer takes its time, and is cut off by the end of ours.
+type slow struct{ scripted }
+
+func (s *slow) SealStatus(ctx context.Context) (vaultclient.SealStatus, error) {
+	select {
+	case <-ctx.Done():
+		return vaultclient.SealStatus{}, ctx.Err()
+	case <-time.After(300 * time.Millisecond):
+		return s.scripted.SealStatus(ctx)
+	}
+}
+
+func TestTheLastQuestionIsCutOffAndNothingForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second-time.Millisecond)
+		defer cancel()
+		wantState(t, sealOne(ctx, &slow{scripted{start: time.Now(), sealed: never}}), NotSealed, "goes on saying")
 	})
 }
