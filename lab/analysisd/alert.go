@@ -73,7 +73,8 @@ func (e *Engine) line(ev *event, id string, archive bool) []byte {
 	if ev.rule != nil {
 		groupsInto(ruleItem, ev.rule.group)
 	}
-	return cjson.Append(nil, root)
+	// The log stands there twice, as text and as data, with escapes.
+	return cjson.Append(make([]byte, 0, 3*len(ev.fullLog)+1024), root)
 }
 
 func (ev *event) into(v *cjson.Value, key string, f static) {

@@ -30,7 +30,6 @@ func (e *Engine) search(ev *event, r *rule) bool {
 		memory = e.memory
 	case noSearch:
 	}
-	ev.lastEvents = nil
 	var first *event
 	now, found := ev.at.Unix(), 0
 	for i := len(memory) - 1; i >= 0; i-- {
@@ -45,7 +44,8 @@ func (e *Engine) search(ev *event, r *rule) bool {
 		if old.matched >= r.level {
 			return false
 		}
-		if found < maxShown {
+		// What a composite above this one has put there stays.
+		if found < maxShown && found >= len(ev.lastEvents) {
 			ev.lastEvents = append(ev.lastEvents, old.fullLog)
 		}
 		if found < r.frequency {

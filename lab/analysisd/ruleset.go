@@ -41,6 +41,16 @@ type Ruleset struct {
 	fieldNames   map[string]int // number of each name that rules ask for, in lower case
 }
 
+// HasRule reports whether a rule of that id is loaded.
+func (rs *Ruleset) HasRule(id int) bool {
+	for _, r := range rs.rules {
+		if r.id == id {
+			return true
+		}
+	}
+	return false
+}
+
 // defaultOrderSize is analysisd.decoder_order_size as shipped.
 const defaultOrderSize = 256
 

@@ -30,9 +30,13 @@ type loadCase struct {
 // listElement finds the lists that the additional configuration declares.
 var listElement = regexp.MustCompile(`<list>([^<]*)</list>`)
 
-func runLoad(path string, report *Report) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+func runLoad(path string, m *Mutator, report *Report) error {
+	_, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	return eachLine(path, func(line []byte) error {
 		var c loadCase
@@ -40,19 +44,31 @@ func runLoad(path string, report *Report) error {
 			return fmt.Errorf("read a case of load.jsonl: %w", err)
 		}
 		name := "load/" + c.Name
+		c.change(m)
 		difference, reason, err := replayLoad(&c, filepath.Dir(path))
-		switch {
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("case %s: %w", name, err)
-		case reason != "":
-			report.Uncompared(name, reason)
-		case difference != "":
-			report.Differ(name, difference)
-		default:
-			report.Agree(name)
 		}
+		report.settle(name, difference, reason)
 		return nil
 	})
+}
+
+// change mutates the numbers of a case, so that the ids of its rules are others.
+func (c *loadCase) change(m *Mutator) {
+	if c.Stock {
+		return
+	}
+	change := m.For("", c.Rules, c.Probe)
+	for _, text := range []*string{&c.Decoders, &c.Rules, &c.ExtraConf, &c.Probe} {
+		*text = change.Text(*text)
+	}
+	for i := range c.ProbeRules {
+		c.ProbeRules[i] = json.RawMessage(change.Text(string(c.ProbeRules[i])))
+	}
+	for i := range c.Log {
+		c.Log[i] = change.Text(c.Log[i])
+	}
 }
 
 // replayLoad loads a ruleset and sends the probe. reason says why a case cannot be compared.

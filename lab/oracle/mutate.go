@@ -30,6 +30,7 @@ func (m Mapping) Text(s string) string {
 
 var (
 	uuidWord    = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+	tokenWord   = regexp.MustCompile(`\bhv[sb]\.[A-Za-z0-9_-]{20,}|\b[a-z]+_[0-9a-f]{8}\b`)
 	hexWord     = regexp.MustCompile(`\b[0-9a-f]{16,}\b`)
 	addressWord = regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`)
 	numberWord  = regexp.MustCompile(`\b[1-9]\d{3,8}\b`)
@@ -38,6 +39,13 @@ var (
 	agentWord = regexp.MustCompile(`\] \(([A-Za-z][\w.-]*)\)`)
 	part      = regexp.MustCompile(`[A-Za-z][A-Za-z0-9]{2,}`)
 )
+
+// reserved holds the words that analysisd itself writes or knows, which stay.
+const reserved = `timestamp rule level description id mitre tactic technique cve info frequency firedtimes mail groups
+pci_dss gdpr gpg13 hipaa nist_800_53 tsc cis agent name ip labels manager wazuh-manager cluster node previous_output full_log
+predecoder program_name hostname decoder parent ftscomment data location agentless script user host syscheck
+srcip dstip srcport dstport protocol action srcuser dstuser status url extra_data systemname system_name
+true false null 1222 Invalid msg`
 
 // For finds the words to change in the inputs of a case. What occurs in keep, the text of its
 // configuration, stays, since patterns there may ask for it.
@@ -48,9 +56,12 @@ func (m *Mutator) For(keep string, inputs ...string) Mapping {
 	words := map[string]bool{}
 	add := func(word string) { words[word] = true }
 	for _, in := range inputs {
-		for _, pattern := range []*regexp.Regexp{uuidWord, hexWord, addressWord, numberWord} {
+		for _, pattern := range []*regexp.Regexp{uuidWord, tokenWord, hexWord, addressWord, numberWord} {
 			for _, word := range pattern.FindAllString(in, -1) {
-				add(word)
+				// Many digits are a number whose size counts, not an accessor.
+				if pattern != hexWord || strings.ContainsAny(word, "abcdef") {
+					add(word)
+				}
 			}
 		}
 		for _, pattern := range []*regexp.Regexp{namedWord, agentWord} {
@@ -61,7 +72,7 @@ func (m *Mutator) For(keep string, inputs ...string) Mapping {
 			}
 		}
 	}
-	return m.mapping(words, strings.ToLower(keep))
+	return m.mapping(words, strings.ToLower(keep+reserved))
 }
 
 func (m *Mutator) mapping(words map[string]bool, keep string) Mapping {
