@@ -195,7 +195,7 @@ func TestALineBecomesAnAlertThatTheIntegrationIsHanded(t *testing.T) {
 	if got, want := content(l.handed), content(l.AlertsFile()); got != want {
 		t.Errorf("handed over:\n%sin alerts.json:\n%s", got, want)
 	}
-	for _, want := range []string{`"agent":{"id":"001","name":"vault-1"}`, `"data":{"n":"1"}`, `"data":{"n":"2"}`, `"location":"/var/log/vault_audit.log"`} {
+	for _, want := range []string{`"agent":{"id":"001","name":"vault-1","ip":"127.0.0.1"}`, `"data":{"n":"1"}`, `"data":{"n":"2"}`, `"location":"/var/log/vault_audit.log"`} {
 		if !strings.Contains(content(l.handed), want) {
 			t.Errorf("%s is not in %s", want, content(l.handed))
 		}

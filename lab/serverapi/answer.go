@@ -88,7 +88,10 @@ func errUnknownAgent() failure {
 	return failure{1701, "Agent does not exist", "Please, use `GET /agents?select=id,name` to find all available agents"}
 }
 
-func errManager() failure { return failure{1703, "Action not available for Manager (agent 000)", ""} }
+func errManager() failure {
+	return failure{1703, "Action not available for Manager (agent 000)",
+		"Please, use `GET /agents?select=id,name` to find all available agents and make sure you select an agent other than 000"}
+}
 
 func errNotActive() failure {
 	return failure{1707, "Cannot send request, agent is not active", "Please, check non-active agents connection and try again. Visit " +

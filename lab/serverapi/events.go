@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 const (
@@ -15,7 +16,9 @@ const (
 	eventBytes  = 65535
 )
 
-func errEventSize() failure { return failure{1012, "Invalid message to queue", ""} }
+func errEventSize() failure {
+	return failure{1012, "Invalid message to queue: The event is too large to be sent to analysisd (maximum is " + strconv.Itoa(eventBytes) + "B)", ""}
+}
 
 // ingest answers POST /events: each string becomes an event of agent 000 with location API-Webhook, whoever sent it.
 func (s *Server) ingest(_ context.Context, c *call) answer {

@@ -48,14 +48,13 @@ type access struct {
 	users    []*user
 	roles    []*role
 	policies []*policy
-	next     int
 }
 
 // add makes a user, with a role of the user's name that carries the policies.
 func (a *access) add(u User) {
 	made := &user{id: a.nextUser(), name: u.Name, password: u.Password, admin: u.Admin}
 	if u.Admin {
-		made.roles = []int{1}
+		made.id, made.roles = 1+len(a.users)-countFrom(a.users, func(u *user) int { return u.id }), []int{1}
 	} else if len(u.Policies) > 0 {
 		r := &role{id: a.nextRole(), name: u.Name}
 		for _, p := range u.Policies {

@@ -1,0 +1,596 @@
+package oracle
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"custom-vault/lab/agent"
+	"custom-vault/lab/manager"
+	"custom-vault/lab/serverapi"
+)
+
+// transcript is a line of api/transcripts.jsonl. The lines are one session with one manager, in order.
+type transcript struct {
+	Name     string
+	About    string
+	Request  *apiRequest
+	Response apiResponse
+	Program  *[][]json.RawMessage `json:"agent_program_got"`
+
+	// The lines that count something.
+	UntilLimit  int  `json:"requests_until_429"`
+	WrongLogins int  `json:"wrong_logins"`
+	Status      int  `json:"status"`
+	LateRuns    *int `json:"late_runs"`
+}
+
+type apiRequest struct {
+	Method, Path string
+	Headers      map[string]string
+	Body         *string
+	BodyBytes    int    `json:"body_bytes"`
+	BodyHead     string `json:"body_head"`
+}
+
+type apiResponse struct {
+	Status  int
+	Headers map[string]string
+	Body    string
+}
+
+const (
+	// The recorded time-outs are 10 s and more; how long it took is not compared.
+	apiTimeout   = 300 * time.Millisecond
+	agentTimeout = 700 * time.Millisecond
+	// apiTurn is what the API's clock is put on between two cases, so that its windows of a minute begin anew; apiUnblock ends a blocked address.
+	apiTurn    = 61 * time.Second
+	apiUnblock = 301 * time.Second
+	// tokenUse is how old a token gets before the oracle logs in again (it lives 900 s).
+	tokenUse = 600 * time.Second
+)
+
+// apiVocabulary holds words that the API itself or the recorded configuration knows. vault-seal is not among them: programs and users can be
+// called otherwise.
+const apiVocabulary = `wazuh wazuh-manager localhost custom-vault enriched kind integration name policy actions resources effect allow username password
+active-response command agent read arguments alert data event events log_format location syslog`
+
+func runAPI(dir string, m *Mutator, report *Report) error {
+	var session []transcript
+	var bodies []string
+	err := eachLine(filepath.Join(dir, "transcripts.jsonl"), func(line []byte) error {
+		var t transcript
+		if err := json.Unmarshal(line, &t); err != nil {
+			return fmt.Errorf("read a transcript: %w", err)
+		}
+		session = append(session, t)
+		if t.Request != nil && t.Request.Body != nil && !strings.Contains(t.Request.Path, "/logtest") {
+			bodies = append(bodies, *t.Request.Body)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	w, err := newWorkshop()
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	s, err := w.apiSession(filepath.Dir(dir), session, m, m.For(apiVocabulary, bodies...))
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	for i := range session {
+		t := &session[i]
+		difference, reason, err := s.replay(t)
+		if err != nil {
+			return fmt.Errorf("transcript %s: %w", t.Name, err)
+		}
+		report.settle(t.Name, difference, reason)
+	}
+	return nil
+}
+
+// apiSession is the lab's API with the recorded agents behind it.
+type apiSession struct {
+	*manager.Manager
+	client    *http.Client
+	clock     *turnable
+	change    Mapping
+	mutator   *Mutator
+	rulesText string // "" without the article's ruleset, which only logtest needs
+	agentHome string
+	users     map[string]*apiUser
+	newest    string            // the user that was made last
+	policies  []json.RawMessage // those that somebody ends up with
+	late      int               // runs seen when a time-out began
+	condition string
+}
+
+type apiUser struct {
+	name, password string
+	token          string
+	since          time.Time
+	changed        bool // a role was changed after the token was given
+}
+
+// turnable is a clock that can be put on.
+type turnable struct{ ahead time.Duration }
+
+func (c *turnable) now() time.Time { return time.Now().Add(c.ahead) }
+
+func (w *workshop) apiSession(cases string, session []transcript, m *Mutator, change Mapping) (*apiSession, error) {
+	home, err := w.home()
+	if err != nil {
+		return nil, err
+	}
+	agentHome, err := w.home()
+	if err != nil {
+		return nil, err
+	}
+	program := change.Text("vault-seal")
+	if err := w.put(agentHome, "active-response/bin/"+program, 0o750, []string{"read1", "exit 0"}); err != nil {
+		return nil, err
+	}
+	s := &apiSession{clock: &turnable{}, change: change, mutator: m, agentHome: agentHome, users: map[string]*apiUser{}}
+	rules, text, err := articleRules(cases)
+	if err == nil {
+		s.rulesText = text
+	} else {
+		rules = minimalRules()
+	}
+	for _, t := range session {
+		s.policies = append(s.policies, policiesIn(t.Response.Body)...)
+	}
+	admin := serverapi.User{Name: "wazuh", Password: "wazuh", Admin: true}
+	s.users[admin.Name] = &apiUser{name: admin.Name, password: admin.Password}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s.Manager, err = manager.Start(ctx, manager.Config{
+		Home: home, Rules: rules, Now: s.clock.now, Users: []serverapi.User{admin},
+		OssecConf: "<command><name>" + program + "</name><executable>" + program + "</executable><timeout_allowed>no</timeout_allowed></command>" +
+			"<active-response><command>" + program + "</command><location>local</location></active-response>",
+		Agents: []agent.Config{{ID: "001", Name: change.Text("vault-1"), Home: agentHome, Env: recordedEnv(), Credential: credential(0)}},
+		OtherAgents: []serverapi.Agent{
+			serverapi.Manager("localhost"),
+			{ID: "002", Name: change.Text("vault-2"), Status: "never_connected", NodeName: "unknown"},
+			{ID: "003", Name: change.Text("vault-3"), Status: "disconnected", NodeName: "unknown", LastKeepAlive: time.Now().Add(-time.Hour)},
+		},
+		API: serverapi.Config{RequestTimeout: apiTimeout, AgentTimeout: agentTimeout},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, s.connect()
+}
+
+func (s *apiSession) connect() error {
+	pem, err := os.ReadFile(s.CAFile())
+	if err != nil {
+		return fmt.Errorf("read the lab's authority: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}, Timeout: time.Minute}
+	return nil
+}
+
+// policiesIn finds the policies that an answer shows whole.
+func policiesIn(body string) (found []json.RawMessage) {
+	for _, match := range policyText.FindAllString(body, -1) {
+		found = append(found, json.RawMessage(strings.TrimRight(match, "},")+"}}"))
+	}
+	return found
+}
+
+var policyText = regexp.MustCompile(`\{"id": \d+, "name": "[^"]*", "policy": \{"actions": \[[^\]]*\], "resources": \[[^\]]*\], "effect": "\w+"\}[},]`)
+
+func (s *apiSession) replay(t *transcript) (difference, reason string, err error) {
+	if reason := s.prepare(t); reason != "" {
+		return "", reason, nil
+	}
+	switch {
+	case t.LateRuns != nil:
+		difference, err = s.lateRuns(*t.LateRuns)
+	case t.UntilLimit > 0:
+		difference, err = s.untilLimit(t)
+	case t.WrongLogins > 0:
+		difference, err = s.untilBlocked(t)
+	case t.Request == nil:
+		return "", "neither a request nor a count that this oracle knows", nil
+	case strings.HasPrefix(t.Request.Path, "/logtest") && t.Request.Body != nil && s.rulesText == "":
+		return "", "needs the article's ruleset, engine/rulesets/article", nil
+	default:
+		difference, err = s.exchange(t)
+	}
+	return difference, "", err
+}
+
+// prepare brings daemons and clock into the state that the transcript's name tells. Names by phase: rbac-, fail-, limit-, block-.
+func (s *apiSession) prepare(t *transcript) (reason string) {
+	phase, rest, _ := strings.Cut(t.Name, "-")
+	counted := t.UntilLimit > 0 || t.WrongLogins > 0
+	switch {
+	case counted || phase != "limit" && phase != "block" && !strings.HasSuffix(t.Name, "-late"):
+		s.clock.ahead += apiTurn
+	}
+	if t.WrongLogins > 0 || phase != "block" && s.condition == "blocked" {
+		s.clock.ahead += apiUnblock
+		s.condition = ""
+	}
+	if phase != "fail" {
+		s.heal()
+		return ""
+	}
+	return s.fail(rest)
+}
+
+func (s *apiSession) heal() {
+	if s.condition == "" || s.condition == "blocked" {
+		return
+	}
+	a := s.Agent("001")
+	a.ContinueAgentd()
+	a.ContinueExecd()
+	_ = a.DisableResponses(false)
+	s.API().SetDaemon("wazuh-remoted", true)
+	s.API().SetDaemon("wazuh-analysisd", true)
+	s.condition = ""
+}
+
+// fail makes something fail. A name says what, in the order of its words.
+func (s *apiSession) fail(what string) (reason string) {
+	if strings.HasSuffix(what, "-late") {
+		return ""
+	}
+	s.heal()
+	s.tokenOf(s.userOf(&transcript{Name: "fail"})) // while the login still works
+	s.condition = what
+	a := s.Agent("001")
+	switch strings.TrimSuffix(what, "-events") {
+	case "ar-disabled":
+		_ = a.DisableResponses(true)
+	case "agent-execd-down":
+		a.StopExecd()
+	case "agent-execd-back", "agent-execd-restarted":
+		_ = a.RestartExecd()
+	case "agent-execd-restarted-agentd":
+		_ = a.RestartExecd()
+		a.RestartAgentd()
+	case "agent-execd-stopped":
+		a.SuspendExecd()
+	case "agentd-stopped":
+		a.SuspendAgentd()
+	case "agentd-down":
+		a.StopAgentd()
+	case "remoted-down", "analysisd-down", "modulesd-down", "db-down", "execd-down":
+		s.API().SetDaemon("wazuh-"+strings.TrimSuffix(strings.TrimSuffix(what, "-events"), "-down"), false)
+	default:
+		return "a fault that this oracle does not know: " + what
+	}
+	return ""
+}
+
+// userOf says whose token a transcript carries: in the phase rbac, and for token-, that of the user that was made there, except where the
+// administrator goes on configuring.
+func (s *apiSession) userOf(t *transcript) *apiUser {
+	phase, _, _ := strings.Cut(t.Name, "-")
+	configures := t.Request != nil && t.Request.Method == http.MethodPost && strings.HasPrefix(t.Request.Path, "/security/")
+	if s.newest != "" && (phase == "rbac" || phase == "token" && strings.HasPrefix(t.Name, "token-")) && !configures {
+		return s.users[s.newest]
+	}
+	return s.users["wazuh"]
+}
+
+// tokenOf logs a user in when there is no token yet, or an old one.
+func (s *apiSession) tokenOf(u *apiUser) string {
+	if u.token != "" && s.clock.now().Sub(u.since) < tokenUse {
+		return u.token
+	}
+	r, err := http.NewRequest(http.MethodPost, s.URL()+"/security/user/authenticate?raw=true", nil)
+	if err != nil {
+		return ""
+	}
+	r.SetBasicAuth(u.name, u.password)
+	if response, body, err := s.do(r); err == nil && response.StatusCode == http.StatusOK {
+		u.token, u.since = body, s.clock.now()
+	}
+	return u.token
+}
+
+func (s *apiSession) do(r *http.Request) (*http.Response, string, error) {
+	response, err := s.client.Do(r)
+	if err != nil {
+		return nil, "", fmt.Errorf("ask the lab's API: %w", err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return nil, "", fmt.Errorf("read the lab's answer: %w", err)
+	}
+	return response, string(body), nil
+}
+
+// body rebuilds a request's body. A long one is recorded by its beginning and its length.
+func (r *apiRequest) body(about string) string {
+	if r.Body != nil {
+		return *r.Body
+	}
+	if r.BodyBytes == 0 {
+		return ""
+	}
+	if sizes := sizesIn(about); strings.HasPrefix(r.Path, "/events") && len(sizes) > 0 {
+		var events []string
+		for _, n := range sizes {
+			events = append(events, strings.Repeat("x", n))
+		}
+		data, err := json.Marshal(events)
+		if err != nil {
+			return ""
+		}
+		return `{"events": ` + strings.ReplaceAll(string(data), `","`, `", "`) + "}"
+	}
+	return stretch(r.BodyHead, closing(r.BodyHead), r.BodyBytes)
+}
+
+func sizesIn(about string) (sizes []int) {
+	for _, text := range regexp.MustCompile(`\d{4,}`).FindAllString(about, -1) {
+		n, err := strconv.Atoi(text)
+		if err == nil {
+			sizes = append(sizes, n)
+		}
+	}
+	return sizes
+}
+
+// closing is what ends the JSON that a text begins, which breaks off within a string.
+func closing(head string) string {
+	end, inString := "", false
+	for i := 0; i < len(head); i++ {
+		switch c := head[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case !inString && c == '{':
+			end = "}" + end
+		case !inString && c == '[':
+			end = "]" + end
+		case !inString && (c == '}' || c == ']'):
+			end = end[1:]
+		}
+	}
+	return `"` + end
+}
+
+// exchange sends a request and compares the answer, and what reached the agent's program.
+func (s *apiSession) exchange(t *transcript) (string, error) {
+	change := s.change
+	body := t.Request.body(t.About)
+	if strings.HasPrefix(t.Request.Path, "/logtest") {
+		change = s.mutator.For(s.rulesText+reserved+apiVocabulary, body)
+	}
+	if err := s.completePolicies(t); err != nil {
+		return "", err
+	}
+	before, err := probeRuns(s.agentHome)
+	if err != nil {
+		return "", err
+	}
+	s.late = len(before)
+	response, got, err := s.send(t, change.Text(body))
+	if err != nil {
+		return "", err
+	}
+	s.remember(t, change.Text(body), response.StatusCode)
+	var want, have []string
+	for _, name := range []string{"content-type", "content-length", "server"} {
+		recorded, lab := t.Response.Headers[name], response.Header.Get(name)
+		if name == "content-length" {
+			recorded, lab = lengthOf(recorded, t.Response.Body), lengthOf(lab, got)
+		}
+		want, have = append(want, name+": "+recorded), append(have, name+": "+lab)
+	}
+	differences := []string{
+		linesDiff("status", []string{strconv.Itoa(t.Response.Status)}, []string{strconv.Itoa(response.StatusCode)}),
+		linesDiff("header", want, have),
+		compareBodies(change.Text(t.Response.Body), got, strings.HasPrefix(t.Request.Path, "/agents")),
+	}
+	if t.Program != nil {
+		differences = append(differences, s.compareProgram(*t.Program, len(before), change))
+	}
+	if response.StatusCode == http.StatusInternalServerError && strings.Contains(got, "3021") {
+		time.Sleep(agentTimeout) // the work goes on behind the scenes
+	}
+	return joinDifferences(differences), nil
+}
+
+func (s *apiSession) send(t *transcript, body string) (*http.Response, string, error) {
+	var reader io.Reader
+	if body != "" {
+		reader = bytes.NewReader([]byte(body))
+	}
+	r, err := http.NewRequest(t.Request.Method, s.URL()+t.Request.Path, reader)
+	if err != nil {
+		return nil, "", fmt.Errorf("make a request: %w", err)
+	}
+	for name, value := range t.Request.Headers {
+		if value == "Bearer <token>" {
+			value = "Bearer " + s.token(t)
+		}
+		r.Header.Set(name, value)
+	}
+	return s.do(r)
+}
+
+// token is the user's token; a user whose role was changed logs in anew, except where the old token is the point.
+func (s *apiSession) token(t *transcript) string {
+	u := s.userOf(t)
+	if u.changed && !strings.HasPrefix(t.Name, "token-") {
+		u.token, u.changed = "", false
+		s.clock.ahead += 2 * time.Second // a token of the second of the change would be void as well
+	}
+	return s.tokenOf(u)
+}
+
+// completePolicies makes what the transcript refers to and the recording leaves out: policies whose creation was not recorded.
+func (s *apiSession) completePolicies(t *transcript) error {
+	if t.Request.Method != http.MethodPost || !strings.Contains(t.Request.Path, "policy_ids=") {
+		return nil
+	}
+	for _, p := range s.policies {
+		var known struct {
+			Name   string          `json:"name"`
+			Policy json.RawMessage `json:"policy"`
+		}
+		if err := json.Unmarshal(p, &known); err != nil {
+			return fmt.Errorf("read a recorded policy %s: %w", p, err)
+		}
+		body, err := json.Marshal(known)
+		if err != nil {
+			return fmt.Errorf("write a policy: %w", err)
+		}
+		create := transcript{Name: "policy", Request: &apiRequest{Method: http.MethodPost, Path: "/security/policies",
+			Headers: map[string]string{"Authorization": "Bearer <token>", "Content-Type": "application/json"}}}
+		if _, _, err := s.send(&create, s.change.Text(string(body))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remember keeps what later transcripts build on.
+func (s *apiSession) remember(t *transcript, body string, status int) {
+	switch {
+	case status != http.StatusOK || t.Request.Method != http.MethodPost:
+	case t.Request.Path == "/security/users":
+		var made struct{ Username, Password string }
+		if json.Unmarshal([]byte(body), &made) == nil {
+			s.newest = made.Username
+			s.users[made.Username] = &apiUser{name: made.Username, password: made.Password}
+		}
+	case strings.HasPrefix(t.Request.Path, "/security/users/") && strings.Contains(t.Request.Path, "/roles"), strings.HasPrefix(t.Request.Path, "/security/roles/"):
+		if u := s.users[s.newest]; u != nil && u.token != "" {
+			u.changed = true
+		}
+	}
+}
+
+// compareProgram compares what the program on the agent read.
+func (s *apiSession) compareProgram(want [][]json.RawMessage, before int, change Mapping) string {
+	if len(want) == 0 {
+		time.Sleep(settle / 2)
+	}
+	waitFor(coarse, func() bool {
+		runs, err := probeRuns(s.agentHome)
+		return err == nil && len(runs) >= before+len(want) && (len(want) == 0 || len(runs[len(runs)-1].Events) > 1)
+	})
+	runs, err := probeRuns(s.agentHome)
+	if err != nil {
+		return err.Error()
+	}
+	var recorded, lab []string
+	for _, lines := range want {
+		for _, raw := range lines {
+			recorded = append(recorded, change.Text(programLine(raw)))
+		}
+	}
+	for _, r := range runs[before:] {
+		for _, e := range r.Events {
+			if e.Event != "stdin" {
+				continue
+			}
+			if e.Bytes > 0 {
+				lab = append(lab, fmt.Sprintf("%d bytes %s", e.Bytes, e.Head))
+			} else {
+				lab = append(lab, e.Text)
+			}
+		}
+	}
+	return linesDiff("line that the program read", recorded, lab)
+}
+
+func programLine(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var long struct {
+		Bytes int
+		Head  string
+	}
+	if err := json.Unmarshal(raw, &long); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d bytes %s", long.Bytes, long.Head[:min(len(long.Head), headSize)])
+}
+
+func (s *apiSession) lateRuns(want int) (string, error) {
+	s.heal()
+	time.Sleep(settle)
+	runs, err := probeRuns(s.agentHome)
+	if err != nil {
+		return "", err
+	}
+	return linesDiff("late runs", []string{strconv.Itoa(want)}, []string{strconv.Itoa(len(runs) - s.late)}), nil
+}
+
+// mostRequests bounds the requests of a case that counts them.
+const mostRequests = 1000
+
+// untilLimit sends requests in a row until one is refused.
+func (s *apiSession) untilLimit(t *transcript) (string, error) {
+	request := transcript{Name: t.Name, Request: &apiRequest{Method: http.MethodGet, Path: "/", Headers: map[string]string{"Authorization": "Bearer <token>"}}}
+	body := ""
+	if strings.Contains(t.About, "/events") {
+		request.Request.Method, request.Request.Path, body = http.MethodPost, "/events", `{"events": ["x"]}`
+		request.Request.Headers["Content-Type"] = "application/json"
+	}
+	u := s.userOf(&request)
+	u.token = "" // "one login before"
+	s.tokenOf(u)
+	for n := 1; n <= mostRequests; n++ {
+		response, _, err := s.send(&request, body)
+		if err != nil {
+			return "", err
+		}
+		if response.StatusCode == http.StatusTooManyRequests {
+			return linesDiff("requests until 429", []string{strconv.Itoa(t.UntilLimit)}, []string{strconv.Itoa(n)}), nil
+		}
+	}
+	return "no request was refused", nil
+}
+
+// untilBlocked logs in with a wrong password until the answer changes.
+func (s *apiSession) untilBlocked(t *transcript) (string, error) {
+	s.tokenOf(s.users["wazuh"])
+	s.condition = "blocked"
+	for n := 1; n <= mostRequests; n++ {
+		r, err := http.NewRequest(http.MethodPost, s.URL()+"/security/user/authenticate", nil)
+		if err != nil {
+			return "", fmt.Errorf("make a request: %w", err)
+		}
+		r.SetBasicAuth("wazuh", "wrong")
+		response, _, err := s.do(r)
+		if err != nil {
+			return "", err
+		}
+		if response.StatusCode != http.StatusUnauthorized {
+			return linesDiff("wrong logins, then status", []string{fmt.Sprint(t.WrongLogins, " ", t.Status)}, []string{fmt.Sprint(n, " ", response.StatusCode)}), nil
+		}
+	}
+	return "the address was never blocked", nil
+}
