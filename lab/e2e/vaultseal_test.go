@@ -8,15 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"custom-vault/lab/snippets"
 	"custom-vault/lab/vault"
 	"custom-vault/lab/vault/vaulttest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // sealOrder is what execd writes to the program for an order of the manager.
@@ -111,19 +113,26 @@ func endedByItself(err error) error {
 	return err
 }
 
-// wantReport wants the report's last line to be of that level, with that text, for that plan.
+// wantReport wants the report's last line to be of that level, with that text, for that plan, and Wazuh to make of it,
+// with the decoders and rules that are installed on the manager, what it says.
 func (h *sealHost) wantReport(t *testing.T, level, text, plan string) {
 	t.Helper()
 	report, err := os.ReadFile(filepath.Join(h.home, "logs/active-responses.log"))
 	fatalIf(t, err)
-	lines := strings.Split(strings.TrimSuffix(string(report), "\n"), "\n")
-	last := lines[len(lines)-1]
-	form := regexp.MustCompile(`^\w{3} [ 0-9]\d \d\d:\d\d:\d\d \S+ vault-seal: ` + level + ` - .* plan=` + plan + ` node=vault-1 ms=\d+$`)
-	if !form.MatchString(last) || !strings.Contains(last, text) {
-		t.Errorf("the report's last line is %q; want %s with %q for %s", last, level, text, plan)
-	}
 	if strings.Contains(string(report), h.sealer.ClientToken) {
 		t.Error("the report tells the token")
+	}
+	lines := strings.Split(strings.TrimSuffix(string(report), "\n"), "\n")
+	last := lines[len(lines)-1]
+	manager, err := snippets.NewManager(os.DirFS("../../ossec-snippets"))
+	fatalIf(t, err)
+	verdict, err := manager.Session().Judge(last, time.Now())
+	fatalIf(t, err)
+	message, _ := verdict.Fields["vault_seal_message"].(string)
+	got := []any{verdict.Rule, verdict.Decoder, verdict.Fields["vault_seal_level"], verdict.Fields["vault_seal_plan"], verdict.Fields["vault_seal_node"]}
+	rule := map[string]int{"SUCCESS": 100621, "ERROR": 100622, "INFO": 100623}[level]
+	if diff := cmp.Diff([]any{rule, "vault-seal", level, plan, "vault-1"}, got); diff != "" || !strings.Contains(message, text) {
+		t.Errorf("of %q Wazuh makes (-want +got), and the message should have %q:\n%s", last, text, diff)
 	}
 }
 
