@@ -24,10 +24,6 @@ const (
 	lastID  = 100899
 )
 
-// alwaysThere are the fields that the decoders set on every event that a rule of ours can see. A
-// negated condition on any other never matches where the field is missing (rules.c:2727).
-var alwaysThere = []string{}
-
 // techniques are the ATT&CK techniques that rules name, each looked up in ATT&CK 13, the version that
 // Wazuh 4.14 carries: an id that is not in it is a warning at start and an alert without a mitre block.
 // T1555.006, for one, came with version 14.
@@ -129,7 +125,7 @@ func isCondition(e *osxml.Element) bool {
 
 func lintCondition(c Condition) []string {
 	var out []string
-	if c.Negated && !slices.Contains(alwaysThere, c.Name) {
+	if c.Negated { // any field of ours may be absent, and then the rule fails (rules.c:2727)
 		out = append(out, fmt.Sprintf("negate on %s never matches where the field is absent", c.Name))
 	}
 	if strings.Contains(","+staticNames+",", ","+strings.ToLower(c.Name)+",") {
