@@ -47,8 +47,13 @@ func (d *Daemon) execute(ctx context.Context, name string, argv []string) (last 
 	if err := errors.Join(cmd.Start(), writer.Close()); err != nil {
 		return "", 0, err
 	}
+	if d.cfg.OnStart != nil {
+		d.cfg.OnStart(name, cmd.Process.Pid)
+	}
 	stop := context.AfterFunc(ctx, func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		if !d.orphans.Load() {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
 		_ = reader.Close()
 	})
 	defer stop()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,6 +38,8 @@ type Config struct {
 	Env []string
 	// Credential, if set, is whom programs run as. Only root can set it.
 	Credential *syscall.Credential
+	// OnStart, if set, is told the process id of each program that was started.
+	OnStart func(integration string, pid int)
 	// OnRun, if set, is told of each program once it has ended.
 	OnRun func(Run)
 }
@@ -58,6 +61,7 @@ type Daemon struct {
 	cfg     Config
 	tail    tail
 	enabled []bool
+	orphans atomic.Bool
 }
 
 // New prepares a daemon. Run starts it.
@@ -80,7 +84,7 @@ func New(cfg Config) *Daemon {
 }
 
 // Run follows alerts.json until ctx ends. ready, if not nil, is closed once the daemon stands at the end of the file: only alerts written from
-// then on are seen. A program that still runs at the end is killed: that is the lab cleaning up, the real daemon would leave it.
+// then on are seen. A program that still runs at the end is killed, unless Abandon was called: that is the lab cleaning up.
 func (d *Daemon) Run(ctx context.Context, ready chan<- struct{}) {
 	defer d.tail.close()
 	d.cfg.Log.Info("main.c:176 at main()", "Started (pid: %d).", os.Getpid())
@@ -115,6 +119,9 @@ func (d *Daemon) Run(ctx context.Context, ready chan<- struct{}) {
 		d.send(ctx, alert)
 	}
 }
+
+// Abandon lets the program that runs when Run's ctx ends go on, as it does when the real daemon is killed. Run still waits for it.
+func (d *Daemon) Abandon() { d.orphans.Store(true) }
 
 // sleep waits one poll; it is false when the daemon is to end.
 func (d *Daemon) sleep(ctx context.Context) bool {

@@ -102,6 +102,9 @@ func (m *Manager) setDaemon(name string, running bool) {
 
 // process is one event's way through analysisd.
 func (m *Manager) process(engine *analysisd.Engine, alerts *alertlog.Writer, frame []byte, at time.Time) {
+	if m.cfg.OnEvent != nil {
+		m.cfg.OnEvent(frame)
+	}
 	result := engine.Process(frame, at)
 	for _, line := range result.Log {
 		m.sink.Line(line)
@@ -110,6 +113,8 @@ func (m *Manager) process(engine *analysisd.Engine, alerts *alertlog.Writer, fra
 		result.Alert = m.withAddress(result.Alert, result.AgentID)
 		if err := alerts.Append(result.Alert, at); err != nil {
 			m.logger("wazuh-analysisd").Error("log.c:100 at jsonout_output_event()", "%v", err)
+		} else if m.cfg.OnAlert != nil {
+			m.cfg.OnAlert(result.Alert)
 		}
 	}
 	if result.RuleID != 0 && !result.NoActiveResponse {

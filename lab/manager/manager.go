@@ -72,6 +72,14 @@ type Config struct {
 	QueueDepth int
 	// Log, if set, is told each line that goes to logs/ossec.log.
 	Log osseclog.Sink
+	// OnEvent is told each event that analysisd takes from its queue, OnAlert each line that it appended to alerts.json, from analysisd's own
+	// goroutine; OnOrder each message for an agent's execd; OnProgram each integration that was started. They must not block.
+	OnEvent   func(frame []byte)
+	OnAlert   func(line []byte)
+	OnOrder   func(agentID string, message []byte)
+	OnProgram func(integration string, pid int)
+	// OnProgramEnd is told each integration that has ended, or could not be started.
+	OnProgramEnd func(integratord.Run)
 }
 
 // Manager is a running manager.
@@ -91,6 +99,7 @@ type Manager struct {
 	wait      sync.WaitGroup
 	stopping  sync.Once
 
+	integratord    *integratord.Daemon
 	integrator     context.CancelFunc
 	integratorDone chan struct{}
 
@@ -239,12 +248,12 @@ func (m *Manager) StartIntegratord(ctx context.Context) error {
 	}
 	d := integratord.New(integratord.Config{
 		Home: m.cfg.Home, Integrations: blocks, Release: m.cfg.Release, TmpDir: m.cfg.TmpDir, Poll: m.cfg.IntegratorPoll, Now: m.cfg.Now, Log: log,
-		Env: m.cfg.Env, Credential: m.cfg.Credential, OnRun: m.keepRun,
+		Env: m.cfg.Env, Credential: m.cfg.Credential, OnStart: m.cfg.OnProgram, OnRun: m.keepRun,
 	})
 	runs, cancel := context.WithCancel(m.running)
 	ready, done := make(chan struct{}), make(chan struct{})
 	m.mu.Lock()
-	m.integrator, m.integratorDone = cancel, done
+	m.integratord, m.integrator, m.integratorDone = d, cancel, done
 	m.mu.Unlock()
 	m.wait.Go(func() {
 		defer close(done)
@@ -316,13 +325,26 @@ func (m *Manager) StopIntegratord() {
 	<-done
 }
 
+// KillIntegratord ends integratord as SIGKILL does: the program that it runs goes on, and nobody waits for it.
+func (m *Manager) KillIntegratord() {
+	m.mu.Lock()
+	d, cancel := m.integratord, m.integrator
+	m.mu.Unlock()
+	d.Abandon()
+	cancel()
+}
+
 func (m *Manager) keepRun(r integratord.Run) {
+	if m.cfg.OnProgramEnd != nil {
+		m.cfg.OnProgramEnd(r)
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.runs = append(m.runs, r)
 }
 
-// IntegrationRuns returns the programs that integratord has run, or tried to.
+// IntegrationRuns returns the programs that integratord has run, or tried to; none where OnProgramEnd is told.
 func (m *Manager) IntegrationRuns() []integratord.Run {
 	m.mu.Lock()
 	defer m.mu.Unlock()

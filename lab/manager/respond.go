@@ -151,6 +151,9 @@ func (m *Manager) deliver(ctx context.Context, c *courier) {
 // Send implements serverapi.Fleet: remoted's way of a message to an agent's execd. It tells nobody what became of it: a message that is too long is
 // an error in the manager's log, one for an agent that is away is nothing at all.
 func (m *Manager) Send(id string, message []byte) {
+	if m.cfg.OnOrder != nil {
+		m.cfg.OnOrder(id, message)
+	}
 	if id == managerID {
 		m.sendToOwnExecd(message)
 		return
