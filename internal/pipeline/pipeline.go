@@ -5,7 +5,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -73,20 +72,18 @@ func New(cfg config.Config, deps Deps) *Pipeline {
 	}
 }
 
-// lastIncident remembers the subjects that have none, which is nearly all of them.
-func (p *Pipeline) lastIncident(ctx context.Context, key [2]string) (*incident.Incident, error) {
-	if current, ok := p.incidents.GetIfPresent(key); ok {
-		return current, nil
-	}
-	return p.deps.Store.LastIncident(ctx, key[0], key[1])
-}
-
 // Batch is what a source gave, and where it is to be read on.
 type Batch struct {
 	Source   string
 	Bookmark string
 	Lines    []Line
-	Gaps     []event.Gap
+	Gaps     []Gap
+}
+
+// Gap is a place where lines are known to be lost.
+type Gap struct {
+	event.Gap
+	Behind string // the bookmark right behind it: read again, the same gap has the same
 }
 
 // Result is what became of a batch.
@@ -98,69 +95,38 @@ type Result struct {
 
 // Try takes lines through every stage but the commit.
 func (p *Pipeline) Try(ctx context.Context, lines []Line) (Result, error) {
-	_, result, err := p.through(ctx, Batch{Lines: lines})
-	return result, err
+	j := &job{Batch: Batch{Lines: lines}}
+	if err := p.prepare(ctx, j); err != nil {
+		return Result{}, err
+	}
+	return j.result, nil
 }
 
 // Handle takes a batch through every stage and commits all that it led to, its bookmark included, in one
-// transaction. Where it fails nothing was kept, and the same batch can be handled again.
+// transaction. Where it fails nothing was kept; what the windows have counted they keep, which is why Run goes on
+// with the same job and not from the start.
 func (p *Pipeline) Handle(ctx context.Context, batch Batch) (Result, error) {
-	commit, result, err := p.through(ctx, batch)
-	if err != nil {
-		return Result{}, err
-	}
-	if err := p.deps.Store.Commit(ctx, commit); err != nil {
-		return Result{}, err
-	}
-	for _, n := range commit.Incidents {
-		p.incidents.Set([2]string{n.Cluster, n.Subject}, &n)
-	}
-	if result.Events+result.Intents > 0 {
-		p.deps.Committed(result.Events, result.Intents)
-	}
-	return result, nil
+	j := &job{Batch: batch}
+	err := p.work(ctx, j)
+	return j.result, err
 }
 
-func (p *Pipeline) through(ctx context.Context, batch Batch) (store.Commit, Result, error) {
-	now := p.deps.Now()
-	c := collector{commit: store.Commit{At: now}}
-	if batch.Source != "" && batch.Bookmark != "" {
-		c.commit.Bookmarks = map[string]string{batch.Source: batch.Bookmark}
+// work takes a job from where it is to its end.
+func (p *Pipeline) work(ctx context.Context, j *job) error {
+	if err := p.prepare(ctx, j); err != nil {
+		return err
 	}
-	accepted, err := p.accept(ctx, batch.Lines)
-	if err != nil {
-		return c.commit, Result{}, err
+	if j.empty() {
+		return nil
 	}
-	p.screen(accepted, now)
-	guards := &guardReader{p: p, now: now, clusters: make(map[string]escalation.State)}
-	incidents := &incidentReader{p: p, current: make(map[[2]string]*incident.Incident), changed: make(map[string]incident.Incident)}
-	for _, identified := range p.identify(ctx, accepted) {
-		if own := c.keepOwn(identified); own {
-			continue
-		}
-		decided, err := p.decide(ctx, p.observe(identified), guards, incidents)
-		if err != nil {
-			return c.commit, Result{}, err
-		}
-		if err := c.keep(decided, guards); err != nil {
-			return c.commit, Result{}, fmt.Errorf("alert %s: %w", decided.Alert.ID, err)
-		}
+	if err := p.deps.Store.Commit(ctx, j.commit); err != nil {
+		return err
 	}
-	for _, n := range incidents.changed {
-		c.commit.Incidents = append(c.commit.Incidents, n)
+	for _, n := range j.commit.Incidents {
+		p.incidents.Set([2]string{n.Cluster, n.Subject}, &n)
 	}
-	for _, gap := range batch.Gaps {
-		p.log.WithFields(logrus.Fields{"source": gap.Source, "file": gap.File, "reason": gap.Reason, "bytes": gap.Bytes}).Error("follow: alerts were lost")
-		if err := c.publish(event.Lost(gap, batch.Bookmark)); err != nil {
-			return c.commit, Result{}, err
-		}
+	if j.result.Events+j.result.Intents > 0 {
+		p.deps.Committed(j.result.Events, j.result.Intents)
 	}
-	for _, intruder := range p.deps.Screen.Due(now) {
-		if err := c.publish(event.Intruder(intruder)); err != nil {
-			return c.commit, Result{}, err
-		}
-	}
-	c.commit.Own = p.deps.Screen.TakeFresh()
-	c.result.Events, c.result.Intents = len(c.commit.Events), len(c.commit.Intents)
-	return c.commit, c.result, nil
+	return nil
 }

@@ -61,10 +61,12 @@ func read(ctx context.Context, source Source, batches chan<- Batch) error {
 	}
 }
 
+// insist goes on with a batch until it is kept or ctx ends; then it is read again after the restart.
 func (p *Pipeline) insist(ctx context.Context, batch Batch) {
+	j := &job{Batch: batch}
 	for wait := retryFirst; ctx.Err() == nil; wait = min(2*wait, retryMost) {
-		_, err := p.Handle(ctx, batch)
-		if err == nil {
+		err := p.work(ctx, j)
+		if err == nil || ctx.Err() != nil {
 			return
 		}
 		p.log.WithError(err).WithField("again_in", wait.String()).Error("pipeline: batch was not kept")
@@ -113,9 +115,9 @@ func (f *Followed) Next(ctx context.Context) (Batch, error) {
 	batch := Batch{Source: string(got.After.Source), Bookmark: got.After.String()}
 	for _, item := range got.Items {
 		if item.Gap != nil {
-			batch.Gaps = append(batch.Gaps, event.Gap{
+			batch.Gaps = append(batch.Gaps, Gap{Behind: item.After.String(), Gap: event.Gap{
 				Source: string(item.Source), File: item.Gap.File, Reason: string(item.Gap.Reason), Bytes: item.Gap.Bytes,
-			})
+			}})
 			continue
 		}
 		batch.Lines = append(batch.Lines, Line{Source: string(item.Source), Text: item.Text})

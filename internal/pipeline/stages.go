@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -88,7 +87,8 @@ func (p *Pipeline) accept(ctx context.Context, lines []Line) ([]Accepted, error)
 }
 
 // screen marks what is our own.
-func (p *Pipeline) screen(batch []Accepted, now time.Time) {
+func (p *Pipeline) screen(batch []Accepted) {
+	now := p.deps.Now()
 	for i := range batch {
 		batch[i].Verdict = p.deps.Screen.Judge(batch[i].Alert, now)
 	}
@@ -101,7 +101,7 @@ func (p *Pipeline) identify(ctx context.Context, batch []Accepted) []Identified 
 	asking.SetLimit(lookupsAtOnce)
 	for i, a := range batch {
 		identified[i].Accepted = a
-		if a.Alert.Record == nil || a.Verdict == screen.Lookup || a.Verdict == screen.Echo {
+		if a.Alert.Record == nil || identified[i].own() {
 			continue
 		}
 		asking.Go(func() error {
@@ -129,25 +129,21 @@ func (in Identified) subject() string {
 }
 
 // decide lets rules and guards look, and groups what belongs together.
-func (p *Pipeline) decide(ctx context.Context, in Observed, guards *guardReader, incidents *incidentReader) (Decided, error) {
-	state, err := guards.state(ctx, in)
-	if err != nil {
-		return Decided{}, err
-	}
+func (p *Pipeline) decide(in Observed, look *look) Decided {
+	state := look.guards[in.Cluster]
+	state.OurToken = in.Verdict == screen.Suspect
 	out := Decided{Observed: in}
-	out.Input = escalation.Input{Alert: in.Alert, Identity: in.Identity, Seen: in.Seen, State: state, Now: guards.now}
+	out.Input = escalation.Input{Alert: in.Alert, Identity: in.Identity, Seen: in.Seen, State: state, Now: look.now}
 	out.Decision = escalation.Decide(p.deps.Rules, out.Input)
 	for _, problem := range out.Decision.Problems {
 		p.log.WithField("problem", problem).Error("decide: a rule could not be evaluated")
 	}
-	if out.Incident, err = incidents.join(ctx, out); err != nil {
-		return Decided{}, err
-	}
+	out.Incident = look.join(out)
 	if p.worthPublishing(out) {
 		e := event.Enriched(out.Input, out.Decision, out.incidentID())
 		out.Event = &e
 	}
-	return out, nil
+	return out
 }
 
 func (d Decided) incidentID() string {
@@ -164,20 +160,14 @@ func (p *Pipeline) worthPublishing(d Decided) bool {
 	return p.cfg.Publish.What == "all" || d.Alert.Rule.Level >= publishLevel || d.Decision.Wanted >= escalation.Watch || d.Seen.FirstToday
 }
 
-// row is what the store keeps of the alert.
+// row is what the store keeps of the alert; on an error what could not be encoded is missing from it.
 func (d Decided) row() (store.Handled, error) {
 	row := d.Accepted.row("decided")
 	row.Subject, row.Incident = d.Seen.Subject, d.incidentID()
-	decision, err := json.Marshal(d.Decision)
-	if err != nil {
-		return row, fmt.Errorf("encode decision: %w", err)
-	}
-	who, err := json.Marshal(d.Identity)
-	if err != nil {
-		return row, fmt.Errorf("encode identity: %w", err)
-	}
+	decision, notDecision := json.Marshal(d.Decision)
+	who, notWho := json.Marshal(d.Identity)
 	row.Decision, row.Identity = string(decision), string(who)
-	return row, nil
+	return row, errors.Join(notDecision, notWho)
 }
 
 func (a Accepted) row(outcome string) store.Handled {
