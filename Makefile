@@ -52,6 +52,17 @@ oracle: ## hold the lab to recordings of real daemons: CASES=DIR [MUTATE=SEED]
 	@cd lab && $(GO_BUILD) -o ../$(BIN)/oracle ./cmd/oracle
 	@$(BIN)/oracle -cases "$(CASES)" $(if $(MUTATE),-mutate $(MUTATE))
 
+.PHONY: oracle-identity
+oracle-identity: ## hold identities to recorded audit logs: CASES=DIR
+	@test -n "$(CASES)" || { echo 'usage: make oracle-identity CASES=DIR' >&2; exit 2; }
+	@mkdir -p $(BIN)
+	@$(GO_BUILD) -o $(BIN)/oracle-identity ./internal/vaultlookup/oracle
+	@$(BIN)/oracle-identity -cases "$(CASES)"
+
+.PHONY: soak
+soak: build vaultserver ## ten minutes of an idle daemon that hears of its own lookups, then an intruder with its token
+	cd lab && go test -run TestOwnLookupsLeadToNoLookups -soak 10m -timeout 20m -v ./e2e
+
 .PHONY: bench
 bench: build vaultserver ## figures, each beside its yardstick in the same run
 	go test -run '^$$' -bench . -benchtime 1s ./...

@@ -1,5 +1,6 @@
 // Package vaultfake is a stand-in for Vault in tests: a TLS server on loopback that answers the calls which the
-// product makes as Vault 1.21 does, and misbehaves on demand as no real Vault can be made to. Only tests import it.
+// product makes as Vault 1.21 does, and misbehaves on demand as no real Vault can be made to. Only tests import it, and
+// the oracle that holds the resolver to recordings.
 package vaultfake
 
 import (
@@ -54,6 +55,7 @@ type Server struct {
 	groups   map[string]map[string]any
 	reach    map[string]map[string][]string // accessor → path → capabilities
 	salts    map[string]string              // device → salt
+	recorded map[string]map[string]string   // device → value → hash, in place of the salt
 	roles    map[string]string              // role id + "/" + secret id → token
 	always   map[string]http.HandlerFunc
 	next     map[string][]http.HandlerFunc
@@ -89,7 +91,7 @@ func Start(kind Certificate, token, accessor string) (*Server, error) {
 		CAPEM: ca.pem, closing: make(chan struct{}),
 		own: map[string]string{token: accessor}, tokens: map[string]map[string]any{},
 		entities: map[string]map[string]any{}, groups: map[string]map[string]any{},
-		reach: map[string]map[string][]string{}, salts: map[string]string{}, roles: map[string]string{},
+		reach: map[string]map[string][]string{}, salts: map[string]string{}, recorded: map[string]map[string]string{}, roles: map[string]string{},
 		always: map[string]http.HandlerFunc{}, next: map[string][]http.HandlerFunc{}, held: map[string]chan struct{}{},
 	}
 	s.http = httptest.NewUnstartedServer(s)
@@ -246,7 +248,12 @@ func (s *Server) auditHash(w http.ResponseWriter, device string, body map[string
 		fail(w, 400, fmt.Sprintf("unknown audit backend %q", device+"/"))
 		return
 	}
-	s.reply(w, map[string]any{"hash": hash(salt, fmt.Sprint(body["input"]))}, 0)
+	input := fmt.Sprint(body["input"])
+	if recorded, ok := s.recorded[strings.TrimSuffix(device, "/")][input]; ok {
+		s.reply(w, map[string]any{"hash": recorded}, 0)
+		return
+	}
+	s.reply(w, map[string]any{"hash": hash(salt, input)}, 0)
 }
 
 func (s *Server) login(w http.ResponseWriter, body map[string]any) {
