@@ -3,6 +3,7 @@ package follow
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -106,6 +107,32 @@ func readAll(b *testing.B, path string, vault int, keep func([]byte) bool) {
 		got += len(batch.Items)
 	}
 	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkWake is from a line's write(2) to Next returning it, through inotify.
+func BenchmarkWake(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "alerts.json")
+	file, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := OpenAlerts(path, Bookmark{}, Options{Poll: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	line := append(bytes.Repeat([]byte("x"), 2499), '\n')
+	for b.Loop() {
+		if _, err := file.Write(line); err != nil {
+			b.Fatal(err)
+		}
+		batch, err := f.Next(context.Background(), Limits{})
+		if err != nil || len(batch.Items) != 1 {
+			b.Fatalf("%d lines, %v", len(batch.Items), err)
+		}
+	}
+	if err := errors.Join(f.Close(), file.Close()); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -86,6 +86,7 @@ func (m *alertsWorld) unlink() {
 func (m *alertsWorld) forget(name string) {
 	m.excuse(name)
 	m.maybe[Gone] = true
+	m.maybe[Truncated] = true // so it looks when the next file gets its inode
 	delete(m.files, name)
 	delete(m.zipped, name)
 	delete(m.owed, name)

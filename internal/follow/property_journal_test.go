@@ -83,7 +83,7 @@ func (h *hookWorld) fullDisk() {
 
 // straggler is a hook that took its hour's name, then had to wait.
 func (h *hookWorld) straggler() {
-	if h.before == "" || h.clock.Sub(h.clock.Truncate(time.Hour)) >= time.Minute {
+	if h.before != journal.FileName(h.clock.Add(-time.Hour)) || h.clock.Sub(h.clock.Truncate(time.Hour)) >= time.Minute {
 		return
 	}
 	h.put(h.before, h.line()+"\n")
