@@ -76,7 +76,7 @@ func (a *app) workers() error {
 	socket := publish.NewSocket(a.cfg.Wazuh.QueueSocket(), 0)
 	a.closers = append(a.closers, socket.Close)
 	a.publisher, err = publish.New(publish.Config{
-		Dialect: publish.DialectOf(a.cfg.Wazuh.Version), PerSecond: a.cfg.Publish.Pace, Observer: &publishLog{log: a.log},
+		Dialect: publish.DialectOf(a.cfg.Wazuh.Version), PerSecond: a.cfg.Publish.Pace, SeenWithin: a.cfg.Publish.SeenWithin, Observer: &publishLog{log: a.log},
 	}, a.store, socket)
 	if err != nil {
 		return failed(err)

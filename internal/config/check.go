@@ -74,6 +74,7 @@ func (cfg *Config) problems() []problem {
 	c.absolute("$.decide.halt_file", cfg.Decide.HaltFile)
 	c.oneOf("$.publish.what", cfg.Publish.What, "notable", "all")
 	c.count("$.publish.pace", cfg.Publish.Pace, 1, 5000)
+	c.within("$.publish.seen_within", cfg.Publish.SeenWithin, time.Second, time.Hour)
 	c.absolute("$.store.dir", cfg.Store.Dir)
 	c.oneOf("$.log.level", cfg.Log.Level, "error", "warning", "info", "debug")
 	c.oneOf("$.log.format", cfg.Log.Format, "json", "text")

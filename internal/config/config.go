@@ -104,6 +104,8 @@ type Decide struct {
 type Publish struct {
 	What string `yaml:"what" doc:"notable: alerts of level 7 and above, decisions of watch and above, and the first sight of an actor each day; all: every alert, for labs and demonstrations."`
 	Pace int    `yaml:"pace" doc:"Most events per second to analysisd, which drops what comes too fast without a word."`
+	// SeenWithin is a matter of the manager's load, not of this daemon's.
+	SeenWithin time.Duration `yaml:"seen_within" doc:"How long an event may take until it is met again in alerts.json. Then it is sent again, with the same id, five times in all."`
 }
 
 // Store says where the state is.
@@ -127,7 +129,7 @@ func Default() Config {
 		},
 		Lookup:  Lookup{Timeout: 2 * time.Second, Cache: time.Minute, Entries: 10_000},
 		Decide:  Decide{Rules: "default", Seal: ModeObserve, SealsPerDay: 1, StaleAfter: 15 * time.Minute, HaltFile: "/etc/custom-vault/halt"},
-		Publish: Publish{What: "notable", Pace: 1500},
+		Publish: Publish{What: "notable", Pace: 1500, SeenWithin: time.Minute},
 		Store:   Store{Dir: "/var/lib/custom-vault"},
 		Log:     Log{Level: "info", Format: "json", File: "logs/integrations.log"},
 	}
