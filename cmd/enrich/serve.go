@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -11,14 +10,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"custom-vault/internal/alert"
 	"custom-vault/internal/config"
 	"custom-vault/internal/follow"
 	"custom-vault/internal/pipeline"
 )
 
 func newServe(opts *options) *cobra.Command {
-	return &cobra.Command{
+	var since time.Duration
+	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon: follow alerts, enrich, publish, decide, respond",
 		Long: `Run the daemon in the foreground. It follows alerts.json and the hook's journal, asks Vault who is behind each alert,
@@ -31,12 +30,14 @@ safely in the store and in the files.
 			if err != nil {
 				return err
 			}
-			return runServe(cmd.Context(), cfg, cmd.ErrOrStderr())
+			return runServe(cmd.Context(), cfg, since, cmd.ErrOrStderr())
 		},
 	}
+	command.Flags().DurationVar(&since, "since", 0, "at the very first start, begin with alerts this old (such as 24h) instead of with new ones")
+	return command
 }
 
-func runServe(ctx context.Context, cfg config.Config, stderr io.Writer) error {
+func runServe(ctx context.Context, cfg config.Config, since time.Duration, stderr io.Writer) error {
 	if err := errors.Join(checkFiles(cfg), checkHome(cfg)); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
@@ -48,7 +49,7 @@ func runServe(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	log.WithFields(logrus.Fields{
 		"version": version, "clusters": len(cfg.Clusters), "rules": cfg.Decide.Rules, "seal": sealMode(cfg), "publish": cfg.Publish.What,
 	}).Info("serve: started")
-	err = app.serve(ctx)
+	err = app.serve(ctx, since)
 	if err != nil {
 		log.WithError(err).Error("serve: ended")
 	} else {
@@ -58,8 +59,8 @@ func runServe(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 }
 
 // serve runs the line and the workers until ctx ends. Each goroutine is waited for.
-func (a *app) serve(ctx context.Context) error {
-	alerts, journal, err := a.open(ctx)
+func (a *app) serve(ctx context.Context, since time.Duration) error {
+	alerts, journal, err := a.open(ctx, since)
 	if err != nil {
 		return err
 	}
@@ -81,60 +82,6 @@ func (a *app) serve(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, alerts.Close(), journal.Close())
-}
-
-// open finds the place in both files where the last commit left them.
-func (a *app) open(ctx context.Context) (alerts, journal *follow.Follower, err error) {
-	options := func(source follow.Source) follow.Options {
-		return follow.Options{
-			Keep: alert.MayConcern, MaxLine: alert.MaxLine,
-			Notice: func(err error) {
-				entry := a.log.WithField("source", source)
-				if err != nil {
-					entry.WithError(err).Warn("follow: waiting for the file")
-				} else {
-					entry.Info("follow: reading")
-				}
-			},
-		}
-	}
-	from := make(map[follow.Source]follow.Bookmark)
-	for _, source := range []follow.Source{follow.Alerts, follow.Journal} {
-		if from[source], err = a.bookmarkOf(source)(ctx); err != nil {
-			return nil, nil, err
-		}
-	}
-	if alerts, err = follow.OpenAlerts(a.cfg.Wazuh.AlertsFile(), from[follow.Alerts], options(follow.Alerts)); err != nil {
-		return nil, nil, err
-	}
-	if journal, err = follow.OpenJournal(a.cfg.Wazuh.JournalDir(), from[follow.Journal], options(follow.Journal)); err != nil {
-		return nil, nil, errors.Join(err, alerts.Close())
-	}
-	return alerts, journal, nil
-}
-
-// bookmarkOf reads how far a source was handled; the zero bookmark says that it never was.
-func (a *app) bookmarkOf(source follow.Source) func(context.Context) (follow.Bookmark, error) {
-	return func(ctx context.Context) (follow.Bookmark, error) {
-		mark, ok, err := a.store.Bookmark(ctx, string(source))
-		if err != nil || !ok {
-			return follow.Bookmark{}, err
-		}
-		bookmark, err := follow.ParseBookmark(mark)
-		if err != nil {
-			return follow.Bookmark{}, fmt.Errorf("bookmark of %s in the store: %w", source, err)
-		}
-		return bookmark, nil
-	}
-}
-
-func (a *app) pruned(removed []string, err error) {
-	if err != nil {
-		a.log.WithError(err).Warn("serve: old hours of the journal were not deleted")
-	}
-	if len(removed) > 0 {
-		a.log.WithField("files", removed).Info("serve: old hours of the journal deleted")
-	}
 }
 
 // firstLoginTime bounds the wait for Vault at start: without it, identities come from the record until it is there.
