@@ -93,7 +93,8 @@ func (a *app) workers() error {
 	a.closers = append(a.closers, func() error { nodes.close(); return nil })
 	a.responder = response.New(response.Config{
 		Ledger: a.store, API: api, Prober: nodes, Targets: targetsOf(a.cfg), Command: a.cfg.Wazuh.API.Command,
-		ObserveOnly: a.cfg.Decide.ObserveOnly, SealsPerDay: a.cfg.Decide.SealsPerDay, Halted: pipeline.Halted(a.cfg.Decide),
+		ObserveOnly: a.cfg.Decide.ObserveOnly, SealsPerDay: a.cfg.Decide.SealsPerDay,
+		StaleAfter: a.cfg.Decide.StaleAfter, Halted: pipeline.Halted(a.cfg.Decide),
 		Log: a.log, Told: a.publisher.Wake,
 	})
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"custom-vault/internal/escalation"
 	"custom-vault/internal/store"
+	"custom-vault/internal/wazuhapi"
 )
 
 // NodeState is what a node has proved of itself.
@@ -24,9 +25,9 @@ const (
 
 // How a plan ends.
 const (
-	PlanClosed = "closed" // every node is sealed, by its own word
-	PlanPartly = "partly" // some node is not, or cannot be asked
-	PlanFailed = "failed" // no agent could be told, and no node is sealed
+	PlanClosed = "closed"         // every node is sealed, by its own word
+	PlanPartly = "partly"         // some node is not, or cannot be asked
+	PlanFailed = store.PlanFailed // no order can have left, and no node is sealed
 )
 
 // Plan is what is done about one intent, and how far it got.
@@ -45,6 +46,7 @@ type Work struct {
 	Ground  Ground `json:"ground"`
 	Ordered string `json:"ordered_by"`
 	Nodes   []Node `json:"nodes"`
+	Stopped string `json:"stopped,omitempty"` // why no more orders are sent, though nodes are not sealed
 }
 
 // Node is one Vault node in a plan.
@@ -52,11 +54,12 @@ type Node struct {
 	Name     string    `json:"name"`
 	Agent    string    `json:"agent,omitempty"`
 	State    NodeState `json:"state"`
-	Detail   string    `json:"detail,omitempty"` // why the state is not known
-	Delivery string    `json:"delivery,omitempty"`
-	Reason   string    `json:"reason,omitempty"` // why the order did not go out
+	Detail   string    `json:"detail,omitempty"`   // why the state is not known
+	Delivery string    `json:"delivery,omitempty"` // of the last order
+	Reason   string    `json:"reason,omitempty"`   // why it did not go out
 	Retry    bool      `json:"retry,omitempty"`
-	Told     time.Time `json:"told,omitzero"` // when the agent was last told
+	Reached  bool      `json:"reached,omitempty"` // some order may have arrived
+	Told     time.Time `json:"told,omitzero"`     // when the agent was last told
 	Proved   time.Time `json:"proved,omitzero"`
 }
 
@@ -73,7 +76,7 @@ func (p *Plan) closed() bool {
 
 // outcome says how the plan stands once nothing more is tried.
 func (p *Plan) outcome() string {
-	reached := func(n Node) bool { return n.State == NodeSealed || n.Delivery == "sent" || n.Delivery == "unknown" }
+	reached := func(n Node) bool { return n.State == NodeSealed || n.Reached }
 	switch {
 	case p.closed():
 		return PlanClosed
@@ -93,7 +96,7 @@ func (p *Plan) words() []string {
 		}
 		if n.Agent == "" {
 			lines[i] += ", has no agent"
-		} else if n.Delivery != "" && n.Delivery != "sent" {
+		} else if n.Delivery != "" && n.Delivery != string(wazuhapi.Sent) {
 			lines[i] += fmt.Sprintf(", order to agent %s %s (%s)", n.Agent, n.Delivery, n.Reason)
 		}
 		if n.Detail != "" {
@@ -121,6 +124,9 @@ func planOf(row store.Plan) (*Plan, error) {
 	}
 	if err := json.Unmarshal([]byte(row.Detail), &p.Work); err != nil {
 		return nil, fmt.Errorf("read plan %s: %w", p.ID, err)
+	}
+	if p.Action != escalation.Seal {
+		return nil, fmt.Errorf("plan %s is to %s, which this version cannot", p.ID, p.Action)
 	}
 	return p, nil
 }

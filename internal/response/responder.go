@@ -54,6 +54,8 @@ type Config struct {
 
 	ObserveOnly bool
 	SealsPerDay int
+	// StaleAfter is how old an intent may be when its turn comes, which after a long outage is long; 0 is no limit.
+	StaleAfter time.Duration
 	// Halted looks at the kill switch; an error holds back like a yes.
 	Halted func() (bool, error)
 
@@ -132,17 +134,19 @@ func (r *Responder) Step(ctx context.Context) (worked bool, err error) {
 	}
 	for _, row := range rows {
 		plan, err := planOf(row)
-		if err != nil {
-			return false, err
+		if err != nil { // its cluster stays blocked; the others must not be
+			r.Log.WithError(err).Error("response: a plan that is running cannot be carried through")
+			continue
 		}
 		r.Log.WithField("plan", plan.ID).Warn("response: carrying an interrupted plan through")
 		if err := r.carryOut(ctx, plan); err != nil {
 			return false, err
 		}
+		worked = true
 	}
 	intent, ok, err := r.Ledger.NextIntent(ctx)
 	if err != nil || !ok {
-		return len(rows) > 0, err
+		return worked, err
 	}
 	return true, r.take(ctx, intent)
 }
@@ -154,9 +158,13 @@ func (r *Responder) take(ctx context.Context, intent store.Intent) error {
 		return r.drop(ctx, intent, Ground{}, err.Error())
 	}
 	target, ok := r.target(intent.Cluster)
-	switch reason := r.heldBack(); {
+	switch reason, age := r.heldBack(), r.Now().Sub(intent.Created); {
 	case reason != "":
 		return r.drop(ctx, intent, authority.ground, reason)
+	case intent.Action != authority.action:
+		return r.drop(ctx, intent, authority.ground, fmt.Sprintf("the intent is to %s, its ground is a decision to %s", intent.Action, authority.action))
+	case r.StaleAfter > 0 && age > r.StaleAfter:
+		return r.drop(ctx, intent, authority.ground, fmt.Sprintf("the decision is %s old, more than %s", age.Round(time.Second), r.StaleAfter))
 	case r.API == nil:
 		return r.drop(ctx, intent, authority.ground, "no wazuh.api is configured")
 	case !ok:
@@ -233,14 +241,14 @@ func (r *Responder) newPlan(intent store.Intent, authority Authority, target Tar
 	return plan
 }
 
-// carryOut tells agents and asks nodes until all are sealed or the plan's time is over. What it learnt is kept
-// after each round in which something changed, so that a crash repeats no more than one step.
+// carryOut asks nodes and tells agents until all nodes are sealed, the plan's time is over, or something holds it
+// back. What became of each order is kept before the next round, so that a crash repeats no more than one order.
 func (r *Responder) carryOut(ctx context.Context, plan *Plan) error {
 	for {
 		if err := r.round(ctx, plan); err != nil {
 			return err
 		}
-		if plan.closed() || !r.Now().Before(plan.Deadline) {
+		if plan.closed() || plan.Work.Stopped != "" || !r.Now().Before(plan.Deadline) {
 			return r.end(ctx, plan)
 		}
 		select {
@@ -258,7 +266,7 @@ func (r *Responder) end(ctx context.Context, plan *Plan) error {
 		return err
 	}
 	state := map[string]string{PlanClosed: stateSealed, PlanPartly: statePartly, PlanFailed: stateFailed}[outcome]
-	events, err := r.tell(plan, state, "")
+	events, err := r.tell(plan, state, plan.Work.Stopped)
 	if err != nil {
 		return err
 	}

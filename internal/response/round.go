@@ -6,26 +6,38 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"custom-vault/internal/store"
 	"custom-vault/internal/wazuhapi"
 )
 
-// probeTime bounds one question to one node.
-const probeTime = 2 * time.Second
+// How long one node may take to say whether it is sealed. While agents wait to be told it is less: a node that hangs
+// must not hold up the order to the others.
+const (
+	probeTime       = 2 * time.Second
+	probeBeforeTold = 500 * time.Millisecond
+)
 
-// round asks every node that is not proved to be sealed, and tells the agents of those that serve. Asking comes
-// first: after a crash an order may have been obeyed already.
+// round asks every node, and tells the agents of those that are not proved to be sealed. Asking comes first: after a
+// crash an order may have been obeyed already.
 func (r *Responder) round(ctx context.Context, plan *Plan) error {
-	r.probe(ctx, plan)
+	limit := probeTime
+	if len(r.toTell(plan)) > 0 {
+		limit = probeBeforeTold
+	}
+	r.probe(ctx, plan, limit)
 	agents := r.toTell(plan)
-	if len(agents) == 0 {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // the nodes could not be asked, which says nothing about them
+	case len(agents) == 0 || plan.Work.Stopped != "":
+		return nil
+	case !r.Now().Before(plan.Deadline):
+		plan.Work.Stopped = "the plan's time is over"
 		return nil
 	}
-	if reason := r.heldBack(); reason != "" {
-		for i := range plan.Work.Nodes {
-			plan.Work.Nodes[i].Reason = reason
-		}
-		plan.Deadline = r.Now() // nothing more is sent; the plan ends with what its nodes say
+	if plan.Work.Stopped = r.heldBack(); plan.Work.Stopped != "" {
 		return nil
 	}
 	r.dispatch(ctx, plan, agents)
@@ -36,19 +48,18 @@ func (r *Responder) round(ctx context.Context, plan *Plan) error {
 	return r.Ledger.SavePlan(ctx, row, r.Now())
 }
 
-// probe asks all nodes at once.
-func (r *Responder) probe(ctx context.Context, plan *Plan) {
+// probe asks all nodes at once: those that were sealed, too, for they may have been unsealed meanwhile. A sealed node
+// that cannot be asked any more counts as sealed, since only somebody with the keys can change that.
+func (r *Responder) probe(ctx context.Context, plan *Plan, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	var asked sync.WaitGroup
 	for i := range plan.Work.Nodes {
 		node := &plan.Work.Nodes[i]
-		if node.State == NodeSealed {
-			continue
-		}
 		asked.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, probeTime)
-			defer cancel()
 			sealed, err := r.Prober.Sealed(ctx, plan.Cluster, node.Name)
 			switch {
+			case err != nil && node.State == NodeSealed:
 			case err != nil:
 				node.State, node.Detail = NodeUnknown, err.Error()
 			case sealed:
@@ -92,6 +103,9 @@ func (r *Responder) dispatch(ctx context.Context, plan *Plan, agents []string) {
 	if err != nil {
 		r.Log.WithError(err).WithField("plan", plan.ID).Error("response: the order did not go out as it should")
 	}
+	if len(outcome.Unasked) > 0 {
+		r.Log.WithFields(logrus.Fields{"plan": plan.ID, "agents": outcome.Unasked}).Error("response: the API says that it told agents that nobody named")
+	}
 	became := make(map[string]wazuhapi.AgentOutcome, len(outcome.Agents))
 	for _, one := range outcome.Agents {
 		became[one.Agent] = one
@@ -104,6 +118,7 @@ func (r *Responder) dispatch(ctx context.Context, plan *Plan, agents []string) {
 		for i := range plan.Work.Nodes {
 			if node := &plan.Work.Nodes[i]; node.Agent == agent {
 				node.Delivery, node.Reason, node.Retry, node.Told = string(one.Delivery), string(one.Reason), one.Retry, told
+				node.Reached = node.Reached || one.Delivery != wazuhapi.Refused
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package response
 
 import (
 	"fmt"
+	"strings"
 
 	"custom-vault/internal/event"
 	"custom-vault/internal/store"
@@ -47,9 +48,27 @@ func sentence(plan *Plan, state, reason string) string {
 	case stateSealed:
 		return fmt.Sprintf("Vault cluster %s is sealed: each of its %d nodes says so. Cause: %s.", plan.Cluster, len(plan.Work.Nodes), who)
 	case statePartly:
-		return fmt.Sprintf("Vault cluster %s is NOT proved to be sealed. Seal by hand: %v.", plan.Cluster, plan.words())
+		return fmt.Sprintf("Vault cluster %s is NOT proved to be sealed%s. Seal by hand: %s.", plan.Cluster, because(reason), left(plan))
 	case stateFailed:
-		return fmt.Sprintf("Vault cluster %s could not be sealed: no agent took the order. Seal by hand: %v.", plan.Cluster, plan.words())
+		return fmt.Sprintf("Vault cluster %s was NOT sealed%s: no order left. Seal by hand: %s.", plan.Cluster, because(reason), left(plan))
 	}
 	return fmt.Sprintf("Sealing Vault cluster %s because of %s was held back: %s.", plan.Cluster, who, reason)
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
+
+// left tells what is left to do, node by node.
+func left(plan *Plan) string {
+	var lines []string
+	for i, line := range plan.words() {
+		if plan.Work.Nodes[i].State != NodeSealed {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
