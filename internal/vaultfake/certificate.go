@@ -8,9 +8,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -64,4 +67,25 @@ func (a *authority) issue(name string, notAfter time.Time) (tls.Certificate, err
 		return tls.Certificate{}, fmt.Errorf("sign certificate: %w", err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// WriteFiles puts a new authority and a certificate for loopback into a folder, as ca.pem, cert.pem and key.pem: for a
+// real Vault that a benchmark starts beside the fake.
+func WriteFiles(dir string) error {
+	ca, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	certificate, err := ca.issue("", time.Now().Add(time.Hour))
+	if err != nil {
+		return err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "ca.pem"), ca.pem, 0o600),
+		os.WriteFile(filepath.Join(dir, "cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600),
+		os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 }
