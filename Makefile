@@ -61,7 +61,7 @@ oracle-identity: ## hold identities to recorded audit logs: CASES=DIR
 
 .PHONY: soak
 soak: build vaultserver ## ten minutes of an idle daemon that hears of its own lookups, then an intruder with its token
-	cd lab && go test -run TestOwnLookupsLeadToNoLookups -soak 10m -timeout 20m -v ./e2e
+	cd lab && go test -run TestOwnLookupsLeadToNoLookups -timeout 20m -v ./e2e -soak 10m
 
 .PHONY: bench
 bench: build vaultserver ## figures, each beside its yardstick in the same run
