@@ -5,6 +5,7 @@ package screen
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ const Patience = 30 * time.Second
 // MaxIDs bounds the remembered request ids; the oldest are forgotten first. At ten lookups a second that is an hour.
 const MaxIDs = 40_000
 
+// MaxLosses bounds the lost answers that are remembered; each is forgotten after twice the patience.
+const MaxLosses = 1_000
+
 // MaxSuspects bounds the suspects that wait. Where there are more, the newest is judged at once.
 const MaxSuspects = 10_000
 
@@ -47,6 +51,13 @@ type Screen struct {
 	order    []string // ids, oldest first
 	fresh    []string // ids that were not handed over yet
 	suspects []suspect
+	losses   []loss
+}
+
+// loss is a request of ours whose answer never came: Vault may have served it, under an id that we cannot know.
+type loss struct {
+	path string
+	at   time.Time
 }
 
 type suspect struct {
@@ -73,6 +84,29 @@ func (s *Screen) Own(requestID string, _ time.Time) {
 	if s.remember(requestID) {
 		s.fresh = append(s.fresh, requestID)
 	}
+}
+
+// Lost notes that the answer to a request of ours was lost on the way: a timeout, a connection that broke. It excuses
+// one record of that path.
+func (s *Screen) Lost(path string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.losses) >= MaxLosses {
+		s.losses = s.losses[1:]
+	}
+	s.losses = append(s.losses, loss{path: strings.Trim(path, "/"), at: at})
+}
+
+// excused uses up a loss that explains a record. s.mu is held.
+func (s *Screen) excused(record *alert.Record, now time.Time) bool {
+	s.losses = slices.DeleteFunc(s.losses, func(l loss) bool { return now.Sub(l.at) > 2*Patience })
+	at := slices.IndexFunc(s.losses, func(l loss) bool { return l.path == strings.Trim(record.Path, "/") })
+	if at < 0 {
+		return false
+	}
+	s.losses = slices.Delete(s.losses, at, at+1)
+	s.remember(record.RequestID) // the same request may come from a second audit device
+	return true
 }
 
 func (s *Screen) remember(id string) bool {
@@ -137,7 +171,7 @@ func (s *Screen) Due(now time.Time) []*alert.Alert {
 			continue
 		}
 		_, ours := s.ids[w.alert.Record.RequestID]
-		if !ours && w.alert.Record.Outcome() == alert.Done {
+		if !ours && w.alert.Record.Outcome() == alert.Done && !s.excused(w.alert.Record, now) {
 			intruders = append(intruders, w.alert)
 		}
 	}

@@ -1,0 +1,36 @@
+package screen
+
+import "testing"
+
+func TestALostAnswerExcusesOneRequest(t *testing.T) {
+	s := New(self, nil)
+	s.Lost("p/", now)
+	s.Lost("another", now)
+	s.Judge(request("our-accessor", "", "timed-out", "response"), now)
+	s.Judge(request("our-accessor", "", "timed-out", "response"), now) // of a second audit device
+	s.Judge(request("our-accessor", "", "stolen", "response"), now)
+	intruders := s.Due(now.Add(Patience))
+	if len(intruders) != 1 || intruders[0].Record.RequestID != "stolen" {
+		t.Errorf("intruders %v", intruders)
+	}
+}
+
+func TestAnOldLossExcusesNothing(t *testing.T) {
+	s := New(self, nil)
+	s.Lost("p", now)
+	later := now.Add(2 * Patience)
+	s.Judge(request("our-accessor", "", "stolen", "response"), later)
+	if intruders := s.Due(later.Add(Patience)); len(intruders) != 1 {
+		t.Errorf("intruders %v", intruders)
+	}
+}
+
+func TestLossesAreBounded(t *testing.T) {
+	s := New(self, nil)
+	for range 2 * MaxLosses {
+		s.Lost("p", now)
+	}
+	if len(s.losses) != MaxLosses {
+		t.Errorf("%d losses are remembered", len(s.losses))
+	}
+}
