@@ -70,6 +70,11 @@ case $role in
   agent) agent ;;
   *) echo "usage: install.sh manager|agent" >&2; exit 2 ;;
 esac
+for old in "$ossec/etc/decoders/vault_decoder.xml" "$ossec/etc/rules/vault_audit.xml"; do
+  if [ -e "$old" ]; then
+    echo "remove ${old#"$root"}: it is the published article's, is loaded before ours, and hides them as duplicates" >&2
+  fi
+done
 if [ ${#notes[@]} -gt 0 ]; then
   echo "still to be done, as root, where the users exist (docs/install.md makes them):"
   printf '  %s\n' "${notes[@]}"
