@@ -205,15 +205,20 @@ func write(c *vault.Client, t *testing.T, path string, body map[string]any) erro
 // await waits for something that Vault does in its own time.
 func await(t *testing.T, what string, happened func() bool) {
 	t.Helper()
+	awaitFor(t, 30*time.Second, what, happened)
+}
+
+func awaitFor(t *testing.T, longest time.Duration, what string, happened func() bool) {
+	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(longest)
 	defer limit.Stop()
 	for !happened() {
 		select {
 		case <-tick.C:
 		case <-limit.C:
-			t.Fatalf("%s did not happen within 30 s", what)
+			t.Fatalf("%s did not happen within %v", what, longest)
 		}
 	}
 }
