@@ -14,6 +14,8 @@ const (
 	maxList  = 64
 	maxPairs = 32
 	maxDepth = 1000 // cJSON's, so analysisd's
+
+	maxMembers = 256 // of an object that is kept apart in memory; honest ones have less than 40
 )
 
 // tooDeep reports whether JSON nests deeper than max, without recursion: validators recurse, and a megabyte of "["

@@ -36,7 +36,7 @@ func Parse(line []byte) (*Alert, error) {
 	case len(line) == 0 || line[0] != '{' || !gjson.ValidBytes(line):
 		return nil, ErrNotJSON
 	}
-	a, err := read(gjson.ParseBytes(line))
+	a, err := read(objectOf(gjson.ParseBytes(line)))
 	if err != nil {
 		return nil, err
 	}
@@ -44,36 +44,36 @@ func Parse(line []byte) (*Alert, error) {
 	return a, nil
 }
 
-func read(doc gjson.Result) (*Alert, error) {
-	rule := doc.Get("rule")
-	if !rule.IsObject() {
+func read(doc object) (*Alert, error) {
+	if !doc.get("rule").IsObject() {
 		return nil, ErrNoRule
 	}
+	rule, agent := objectOf(doc.get("rule")), objectOf(doc.get("agent"))
 	a := &Alert{
-		ID:       text(doc.Get("id"), maxName),
-		Node:     text(doc.Get("cluster.node"), maxName),
-		Decoder:  text(doc.Get("decoder.name"), maxName),
-		Location: text(doc.Get("location"), maxPath),
+		ID:       text(doc.get("id"), maxName),
+		Node:     text(doc.get("cluster").Get("node"), maxName),
+		Decoder:  text(doc.get("decoder").Get("name"), maxName),
+		Location: text(doc.get("location"), maxPath),
 		Agent: Agent{
-			ID:   text(doc.Get("agent.id"), maxName),
-			Name: text(doc.Get("agent.name"), maxName),
-			IP:   text(doc.Get("agent.ip"), maxName),
+			ID:   text(agent.get("id"), maxName),
+			Name: text(agent.get("name"), maxName),
+			IP:   text(agent.get("ip"), maxName),
 		},
 		Rule: Rule{
-			ID:          text(rule.Get("id"), maxName),
-			Level:       int(rule.Get("level").Int()),
-			Description: text(rule.Get("description"), maxText),
-			Groups:      list(rule.Get("groups")),
-			Frequency:   int(rule.Get("frequency").Int()),
-			Firedtimes:  int(rule.Get("firedtimes").Int()),
-			Techniques:  list(rule.Get("mitre.id")),
+			ID:          text(rule.get("id"), maxName),
+			Level:       int(rule.get("level").Int()),
+			Description: text(rule.get("description"), maxText),
+			Groups:      list(rule.get("groups")),
+			Frequency:   int(rule.get("frequency").Int()),
+			Firedtimes:  int(rule.get("firedtimes").Int()),
+			Techniques:  list(rule.get("mitre").Get("id")),
 		},
 	}
 	if a.Node == "" {
-		a.Node = text(doc.Get("manager.name"), maxName)
+		a.Node = text(doc.get("manager").Get("name"), maxName)
 	}
 	// A line without a time that can be read keeps the zero time: it is handled, and counts as stale.
-	a.Timestamp, _ = time.Parse(timeLayout, doc.Get("timestamp").String())
+	a.Timestamp, _ = time.Parse(timeLayout, doc.get("timestamp").String())
 	if !a.InGroup(GroupVault) && !a.InGroup(GroupEnriched) && !a.InGroup(GroupResponse) {
 		return nil, ErrNotVault
 	}
@@ -81,8 +81,8 @@ func read(doc gjson.Result) (*Alert, error) {
 	return a, nil
 }
 
-func (a *Alert) classify(doc gjson.Result) {
-	data := doc.Get("data")
+func (a *Alert) classify(doc object) {
+	data := doc.get("data")
 	switch {
 	case data.Get("integration").String() == "custom-vault":
 		a.Kind = KindOwn
@@ -90,7 +90,7 @@ func (a *Alert) classify(doc gjson.Result) {
 		a.Own = &Own{Event: text(own.Get("event"), maxName), EventID: text(own.Get("event_id"), maxName)}
 	case a.Decoder == "vault-audit":
 		a.Kind = KindAudit
-		a.Record, a.Cut = recordOf(doc.Get("full_log").String(), data)
+		a.Record, a.Cut = recordOf(doc.get("full_log").String(), data)
 	case a.Decoder == "vault-seal":
 		a.Kind = KindReport
 		a.Report = &Report{
@@ -115,11 +115,11 @@ func recordOf(fullLog string, data gjson.Result) (*Record, bool) {
 	if start := strings.IndexByte(fullLog, '{'); start >= 0 {
 		body := fullLog[start:]
 		if !tooDeep([]byte(body), maxDepth) && gjson.Valid(body) {
-			return newRecord(gjson.Parse(body)), false
+			return newRecord(objectOf(gjson.Parse(body))), false
 		}
-		return newRecord(data), true
+		return newRecord(objectOf(data)), true
 	}
-	return newRecord(data), !data.Get("type").Exists()
+	return newRecord(objectOf(data)), !data.Get("type").Exists()
 }
 
 // text takes a string, or the text of another scalar; of arrays and objects it takes nothing. analysisd turns a
@@ -168,4 +168,41 @@ func pairs(v gjson.Result) map[string]string {
 		return nil
 	}
 	return out
+}
+
+// object is the members of a JSON object, found in one pass: gjson's Get goes through the text once for each.
+type object struct {
+	members []member
+	whole   gjson.Result // instead, where there are too many
+}
+
+type member struct {
+	name  string
+	value gjson.Result
+}
+
+// objectOf finds the members; what is no object has none.
+func objectOf(v gjson.Result) object {
+	if !v.IsObject() {
+		return object{}
+	}
+	members := make([]member, 0, 16)
+	v.ForEach(func(key, value gjson.Result) bool {
+		members = append(members, member{key.Str, value})
+		return len(members) <= maxMembers
+	})
+	if len(members) > maxMembers {
+		return object{whole: v}
+	}
+	return object{members: members}
+}
+
+// get returns a member's value, of equal names the first one's; of a missing one the zero Result.
+func (o object) get(name string) gjson.Result {
+	for i := range o.members {
+		if o.members[i].name == name {
+			return o.members[i].value
+		}
+	}
+	return o.whole.Get(name)
 }

@@ -3,12 +3,14 @@ package alert
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 )
 
 const oneAlert = `{"timestamp":"2026-11-24T15:39:31.266+0100","rule":{"level":14,"description":"d","id":"100617","frequency":10,"firedtimes":2,` +
@@ -133,5 +135,30 @@ func checkText(t *testing.T, s string, limit int) {
 	t.Helper()
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) || len(s) > limit {
 		t.Errorf("unbounded or invalid text %.80q (%d bytes)", s, len(s))
+	}
+}
+
+// Members are found by name wherever they stand, in whatever spelling, and however many there are: of equal names
+// the first counts, as it does for gjson.
+func TestMembersAreFoundAmongAnyNumber(t *testing.T) {
+	for _, junk := range []int{0, maxMembers - 3, maxMembers, 3 * maxMembers} {
+		var doc strings.Builder
+		doc.WriteString("{")
+		for i := range junk {
+			fmt.Fprintf(&doc, `"junk%d":{"id":"wrong"},`, i)
+		}
+		doc.WriteString(`"\u0069d":"first","id":"second","n":{"id":"inner"}}`)
+		v := gjson.Parse(doc.String())
+		o := objectOf(v)
+		for _, name := range []string{"id", "n", "none", "junk0"} {
+			if got, want := o.get(name), v.Get(name); got.Raw != want.Raw || got.Type != want.Type || got.Str != want.Str {
+				t.Errorf("%d members more: %s is %q, for gjson %q", junk, name, got.Raw, want.Raw)
+			}
+		}
+	}
+	for _, none := range []string{"", "null", "3", `"id"`, `["id"]`, `[{"id":1}]`} {
+		if got := objectOf(gjson.Parse(none)).get("id"); got.Exists() {
+			t.Errorf("%s has a member: %q", none, got.Raw)
+		}
 	}
 }

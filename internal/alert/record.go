@@ -69,27 +69,27 @@ const HashPrefix = "hmac-sha256:"
 // Hashed reports whether a value was hashed by the audit device.
 func Hashed(value string) bool { return strings.HasPrefix(value, HashPrefix) }
 
-func newRecord(doc gjson.Result) *Record {
-	request, auth, response := doc.Get("request"), doc.Get("auth"), doc.Get("response")
+func newRecord(doc object) *Record {
+	request, response := objectOf(doc.get("request")), doc.get("response")
 	r := &Record{
-		Type:                text(doc.Get("type"), maxName),
-		Time:                stamp(doc.Get("time")),
-		Error:               text(doc.Get("error"), maxText),
-		RequestID:           text(request.Get("id"), maxName),
-		Operation:           text(request.Get("operation"), maxName),
-		Path:                text(request.Get("path"), maxPath),
-		MountType:           text(request.Get("mount_type"), maxName),
-		MountPoint:          text(request.Get("mount_point"), maxPath),
-		MountClass:          text(request.Get("mount_class"), maxName),
-		Namespace:           text(request.Get("namespace.path"), maxPath),
-		RemoteAddress:       text(request.Get("remote_address"), maxName),
-		UserAgent:           strings.Join(list(request.Get("headers.user-agent")), ", "),
-		ClientID:            text(request.Get("client_id"), maxName),
-		ClientToken:         text(request.Get("client_token"), maxName),
-		ClientTokenAccessor: text(request.Get("client_token_accessor"), maxName),
-		WrapTTL:             request.Get("wrap_ttl").Int(),
-		HasAuth:             auth.IsObject(),
-		Auth:                newAuth(auth),
+		Type:                text(doc.get("type"), maxName),
+		Time:                stamp(doc.get("time")),
+		Error:               text(doc.get("error"), maxText),
+		RequestID:           text(request.get("id"), maxName),
+		Operation:           text(request.get("operation"), maxName),
+		Path:                text(request.get("path"), maxPath),
+		MountType:           text(request.get("mount_type"), maxName),
+		MountPoint:          text(request.get("mount_point"), maxPath),
+		MountClass:          text(request.get("mount_class"), maxName),
+		Namespace:           text(request.get("namespace").Get("path"), maxPath),
+		RemoteAddress:       text(request.get("remote_address"), maxName),
+		UserAgent:           strings.Join(list(request.get("headers").Get("user-agent")), ", "),
+		ClientID:            text(request.get("client_id"), maxName),
+		ClientToken:         text(request.get("client_token"), maxName),
+		ClientTokenAccessor: text(request.get("client_token_accessor"), maxName),
+		WrapTTL:             request.get("wrap_ttl").Int(),
+		HasAuth:             doc.get("auth").IsObject(),
+		Auth:                newAuth(objectOf(doc.get("auth"))),
 	}
 	r.Response = Response{
 		Failed:           response.Get("data.error").Exists() || response.Get("data.errors").Exists(),
@@ -104,21 +104,21 @@ func newRecord(doc gjson.Result) *Record {
 	return r
 }
 
-func newAuth(auth gjson.Result) Auth {
-	results := auth.Get("policy_results")
+func newAuth(auth object) Auth {
+	results := auth.get("policy_results")
 	a := Auth{
-		Accessor:         text(auth.Get("accessor"), maxName),
-		DisplayName:      text(auth.Get("display_name"), maxName),
-		EntityID:         text(auth.Get("entity_id"), maxName),
-		EntityCreated:    auth.Get("entity_created").Bool(),
-		Metadata:         pairs(auth.Get("metadata")),
-		Policies:         list(auth.Get("policies")),
-		TokenPolicies:    list(auth.Get("token_policies")),
-		IdentityPolicies: list(auth.Get("identity_policies")),
-		TokenType:        text(auth.Get("token_type"), maxName),
-		TokenTTL:         time.Duration(bounded(auth.Get("token_ttl").Int(), maxSeconds)) * time.Second,
-		IssueTime:        stamp(auth.Get("token_issue_time")),
-		RemainingUses:    int(bounded(auth.Get("remaining_uses").Int(), maxSeconds)),
+		Accessor:         text(auth.get("accessor"), maxName),
+		DisplayName:      text(auth.get("display_name"), maxName),
+		EntityID:         text(auth.get("entity_id"), maxName),
+		EntityCreated:    auth.get("entity_created").Bool(),
+		Metadata:         pairs(auth.get("metadata")),
+		Policies:         list(auth.get("policies")),
+		TokenPolicies:    list(auth.get("token_policies")),
+		IdentityPolicies: list(auth.get("identity_policies")),
+		TokenType:        text(auth.get("token_type"), maxName),
+		TokenTTL:         time.Duration(bounded(auth.get("token_ttl").Int(), maxSeconds)) * time.Second,
+		IssueTime:        stamp(auth.get("token_issue_time")),
+		RemainingUses:    int(bounded(auth.get("remaining_uses").Int(), maxSeconds)),
 		Judged:           results.IsObject(),
 		Allowed:          results.Get("allowed").Bool(),
 	}

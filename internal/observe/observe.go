@@ -43,6 +43,11 @@ type subject struct {
 	day  time.Time
 	acts []act // by arrival; Vault's times may be out of order, since the way from the agent does not keep it
 	full bool
+
+	// Each path has a number, so that distinct ones are counted without hashing all of them for each alert.
+	paths map[string]int
+	round uint64   // of counting
+	met   []uint64 // by a path's number: the last round in which it was met
 }
 
 type act struct {
@@ -50,6 +55,7 @@ type act struct {
 	requestID string
 	operation string
 	path      string
+	number    int // of path
 	denied    bool
 }
 
@@ -86,7 +92,7 @@ func (w *Windows) touch(name string) *subject {
 		delete(w.subjects, oldest.Value.(*subject).name)
 		w.idle.Remove(oldest)
 	}
-	s := &subject{name: name}
+	s := &subject{name: name, paths: make(map[string]int)}
 	w.subjects[name] = w.idle.PushFront(s)
 	return s
 }
@@ -103,27 +109,54 @@ func (s *subject) note(record *alert.Record) {
 		s.acts, s.full = append(s.acts[:0], s.acts[1:]...), true
 	}
 	s.acts = append(s.acts, act{
-		at: record.Time, requestID: record.RequestID, operation: record.Operation, path: record.Path, denied: denied,
+		at: record.Time, requestID: record.RequestID, operation: record.Operation, path: record.Path,
+		number: s.number(record.Path), denied: denied,
 	})
+}
+
+// number gives a path its number. When paths of acts that are long forgotten have piled up, all are numbered anew.
+func (s *subject) number(path string) int {
+	if len(s.paths) >= 2*MaxActs {
+		clear(s.paths)
+		s.met = nil
+		for i := range s.acts {
+			s.acts[i].number = s.number(s.acts[i].path)
+		}
+	}
+	number, known := s.paths[path]
+	if !known {
+		number = len(s.paths)
+		s.paths[path] = number
+		s.met = append(s.met, 0)
+	}
+	return number
 }
 
 // count counts the acts within the window that ends at the record's time, and drops those that no later record can
 // need any more: two windows back, so that lines that come late by less than a window still find their company.
 func (s *subject) count(at time.Time) Observations {
 	seen := Observations{Subject: s.name, AtLeast: s.full}
-	paths := make(map[string]struct{})
+	s.round++
 	kept := s.acts[:0]
-	for _, a := range s.acts {
+	for i := range s.acts {
+		a := &s.acts[i]
 		age := at.Sub(a.at)
 		if age > 2*Window {
 			continue
 		}
-		kept = append(kept, a)
+		if len(kept) < i { // something before it was dropped
+			kept = append(kept, *a)
+		} else {
+			kept = s.acts[:i+1]
+		}
 		if age >= Window || age < 0 {
 			continue
 		}
 		seen.Requests++
-		paths[a.path] = struct{}{}
+		if s.met[a.number] != s.round {
+			s.met[a.number] = s.round
+			seen.Paths++
+		}
 		switch {
 		case a.denied:
 			seen.Denied++
@@ -136,6 +169,5 @@ func (s *subject) count(at time.Time) Observations {
 	if s.acts = kept; len(kept) < MaxActs {
 		s.full = false
 	}
-	seen.Paths = len(paths)
 	return seen
 }

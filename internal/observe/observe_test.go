@@ -70,6 +70,22 @@ func TestMoreActsThanAreKeptSaySo(t *testing.T) {
 	}
 }
 
+// Thousands of paths pass through a subject; those of the last minute are counted, and memory stays bounded.
+func TestDistinctPathsAreCountedHoweverManyHavePassed(t *testing.T) {
+	w := New(1)
+	for i := range 20 * MaxActs {
+		at := start.Add(time.Duration(i) * time.Second)
+		seen := w.Add("bob", read(fmt.Sprint(i), fmt.Sprintf("path-%d", i-i%2), at))
+		within := min(i+1, 60)
+		if want := i/2 - (i-within+1)/2 + 1; seen.Paths != want || seen.Requests != within {
+			t.Fatalf("act %d: %d requests on %d paths, want %d on %d", i, seen.Requests, seen.Paths, within, want)
+		}
+		if s := w.subjects["bob"].Value.(*subject); len(s.paths) > 2*MaxActs || len(s.met) != len(s.paths) {
+			t.Fatalf("act %d: %d paths are remembered", i, len(s.paths))
+		}
+	}
+}
+
 func TestNothingIsCountedForNobody(t *testing.T) {
 	w := New(1)
 	if seen := w.Add("", read("1", "a", start)); seen.Requests != 0 {

@@ -17,6 +17,7 @@ import (
 type job struct {
 	Batch
 	step       step
+	parsed     []Accepted
 	identified []Identified
 	commit     store.Commit
 	result     Result
@@ -25,15 +26,17 @@ type job struct {
 type step int
 
 const (
-	fresh  step = iota
-	known       // identified is filled
-	judged      // commit and result are filled
+	fresh  step = iota // parsed is filled
+	known              // identified is filled
+	judged             // commit and result are filled
 )
+
+func (p *Pipeline) newJob(batch Batch) *job { return &job{Batch: batch, parsed: p.parse(batch.Lines)} }
 
 // prepare does everything but the commit.
 func (p *Pipeline) prepare(ctx context.Context, j *job) error {
 	if j.step == fresh {
-		accepted, err := p.accept(ctx, j.Lines)
+		accepted, err := p.accept(ctx, j.parsed)
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ type Result struct {
 
 // Try takes lines through every stage but the commit.
 func (p *Pipeline) Try(ctx context.Context, lines []Line) (Result, error) {
-	j := &job{Batch: Batch{Lines: lines}}
+	j := p.newJob(Batch{Lines: lines})
 	if err := p.prepare(ctx, j); err != nil {
 		return Result{}, err
 	}
@@ -106,7 +106,7 @@ func (p *Pipeline) Try(ctx context.Context, lines []Line) (Result, error) {
 // transaction. Where it fails nothing was kept; what the windows have counted they keep, which is why Run goes on
 // with the same job and not from the start.
 func (p *Pipeline) Handle(ctx context.Context, batch Batch) (Result, error) {
-	j := &job{Batch: batch}
+	j := p.newJob(batch)
 	err := p.work(ctx, j)
 	return j.result, err
 }

@@ -304,7 +304,7 @@ func TestABatchThatFailsHasNoEffectUntilItSucceeds(t *testing.T) {
 func (w *world) insistOn(t *testing.T, batch Batch) {
 	t.Helper()
 	before := len(w.outbox(t))
-	j := &job{Batch: batch}
+	j := w.newJob(batch)
 	for range 5 {
 		err := w.work(t.Context(), j)
 		if err == nil {

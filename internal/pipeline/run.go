@@ -26,17 +26,17 @@ const (
 // Run reads the sources and handles what they give until ctx ends. A batch that could not be handled is tried again
 // until it can: its source waits meanwhile, and the lines wait in their files.
 func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
-	batches := make(chan Batch) // unbuffered: work waits in files, not in memory
+	jobs := make(chan *job) // unbuffered: work waits in files, not in memory
 	readers, reading := errgroup.WithContext(ctx)
 	for _, source := range sources {
-		readers.Go(func() error { return read(reading, source, batches) })
+		readers.Go(func() error { return p.read(reading, source, jobs) })
 	}
 	for ctx.Err() == nil && reading.Err() == nil {
 		select {
-		case batch := <-batches:
-			p.insist(ctx, batch)
+		case j := <-jobs:
+			p.insist(ctx, j)
 		case <-time.After(tick):
-			p.insist(ctx, Batch{})
+			p.insist(ctx, p.newJob(Batch{}))
 		case <-reading.Done():
 		}
 	}
@@ -47,14 +47,15 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 	return err
 }
 
-func read(ctx context.Context, source Source, batches chan<- Batch) error {
+// read reads a source. It parses ahead: the next batch's alerts while this one's are decided and kept.
+func (p *Pipeline) read(ctx context.Context, source Source, jobs chan<- *job) error {
 	for {
 		batch, err := source.Next(ctx)
 		if err != nil {
 			return err
 		}
 		select {
-		case batches <- batch:
+		case jobs <- p.newJob(batch):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -62,8 +63,7 @@ func read(ctx context.Context, source Source, batches chan<- Batch) error {
 }
 
 // insist goes on with a batch until it is kept or ctx ends; then it is read again after the restart.
-func (p *Pipeline) insist(ctx context.Context, batch Batch) {
-	j := &job{Batch: batch}
+func (p *Pipeline) insist(ctx context.Context, j *job) {
 	for wait := retryFirst; ctx.Err() == nil; wait = min(2*wait, retryMost) {
 		err := p.work(ctx, j)
 		if err == nil || ctx.Err() != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -55,35 +57,54 @@ type (
 	}
 )
 
-// accept parses lines and drops those that are not ours or were handled before.
-func (p *Pipeline) accept(ctx context.Context, lines []Line) ([]Accepted, error) {
-	var accepted []Accepted
-	var keys []alert.Key
-	for _, line := range lines {
-		a, err := alert.Parse(line.Text)
-		switch {
-		case errors.Is(err, alert.ErrNotVault):
-			continue
-		case err != nil:
-			p.log.WithError(err).WithField("source", line.Source).Warn("accept: line refused")
-			continue
-		}
-		cluster, _ := p.cfg.ClusterOf(a.Agent.ID)
-		accepted = append(accepted, Accepted{Line: line, Alert: a, Cluster: cluster.Name})
-		keys = append(keys, a.Key)
+// parse reads lines as alerts, on all processors, and leaves out those that are not ours.
+func (p *Pipeline) parse(lines []Line) []Accepted {
+	parsed := make([]Accepted, len(lines))
+	var parsing errgroup.Group
+	each := max(1, (len(lines)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	for begin := 0; begin < len(lines); begin += each {
+		parsing.Go(func() error {
+			for i := begin; i < min(begin+each, len(lines)); i++ {
+				parsed[i] = p.parseLine(lines[i])
+			}
+			return nil
+		})
+	}
+	_ = parsing.Wait() // the functions return nil
+	return slices.DeleteFunc(parsed, func(a Accepted) bool { return a.Alert == nil })
+}
+
+func (p *Pipeline) parseLine(line Line) Accepted {
+	a, err := alert.Parse(line.Text)
+	switch {
+	case errors.Is(err, alert.ErrNotVault):
+		return Accepted{}
+	case err != nil:
+		p.log.WithError(err).WithField("source", line.Source).Warn("accept: line refused")
+		return Accepted{}
+	}
+	cluster, _ := p.cfg.ClusterOf(a.Agent.ID)
+	return Accepted{Line: line, Alert: a, Cluster: cluster.Name}
+}
+
+// accept drops alerts that were handled before.
+func (p *Pipeline) accept(ctx context.Context, parsed []Accepted) ([]Accepted, error) {
+	keys := make([]alert.Key, len(parsed))
+	for i, a := range parsed {
+		keys[i] = a.Alert.Key
 	}
 	known, err := p.deps.Store.Known(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	fresh := accepted[:0]
-	for _, a := range accepted {
+	accepted := make([]Accepted, 0, len(parsed))
+	for _, a := range parsed {
 		if !known[a.Alert.Key] {
 			known[a.Alert.Key] = true // a second arrival may be in the same batch
-			fresh = append(fresh, a)
+			accepted = append(accepted, a)
 		}
 	}
-	return fresh, nil
+	return accepted, nil
 }
 
 // screen marks what is our own.
