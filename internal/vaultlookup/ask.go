@@ -29,13 +29,14 @@ type LossTrace interface {
 
 // asker calls the nodes of one cluster: one breaker an address, one layer of retries over all of them.
 type asker struct {
-	nodes  []*node
-	retry  failsafe.Executor[*api.Secret]
-	first  atomic.Int64 // index of the address that answered last
-	trace  Trace
-	now    func() time.Time
-	tokens atomic.Int64 // rises with each new token
-	halted atomic.Bool  // our token is invalid: asking on would only fill the audit log
+	nodes   []*node
+	retry   failsafe.Executor[*api.Secret]
+	first   atomic.Int64 // index of the address that answered last
+	trace   Trace
+	now     func() time.Time
+	probing atomic.Bool
+	tokens  atomic.Int64 // rises with each new token
+	halted  atomic.Bool  // our token is invalid: asking on would only fill the audit log
 	// invalid is told once when our token turns out to be invalid.
 	invalid func()
 
@@ -137,6 +138,11 @@ func (a *asker) attempt(ctx context.Context, method, path string, body map[strin
 	if at < 0 {
 		return nil, &failedCall{failure: a.heldBack()}
 	}
+	return a.try(ctx, at, others, method, path, body)
+}
+
+// try calls one address, whose breaker has given its permit.
+func (a *asker) try(ctx context.Context, at int, others bool, method, path string, body map[string]any) (*api.Secret, error) {
 	n := a.nodes[at]
 	if deadline, ok := ctx.Deadline(); ok && others {
 		// Leave time for another address: one that hangs must not take it all.
@@ -186,7 +192,7 @@ func (a *asker) pick() (at int, others bool) {
 	first := int(a.first.Load())
 	for i := range a.nodes {
 		at := (first + i) % len(a.nodes)
-		if !a.nodes[at].breaker.TryAcquirePermit() {
+		if a.probing.Load() && !a.nodes[at].breaker.IsClosed() || !a.nodes[at].breaker.TryAcquirePermit() {
 			continue
 		}
 		for j := i + 1; j < len(a.nodes); j++ {
@@ -207,15 +213,20 @@ func (a *asker) heldBack() vaultclient.Failure {
 	return vaultclient.Sealed
 }
 
-// healthy reports whether all addresses may be called.
-func (a *asker) healthy() bool {
-	for _, n := range a.nodes {
-		if !n.breaker.IsClosed() {
-			return false
+// probe tries the addresses that did not answer, each once its breaker lets it. It does so in place of the alerts:
+// none of them has to wait for an address that hangs, only to find out that it still does.
+func (a *asker) probe(ctx context.Context) {
+	for at, n := range a.nodes {
+		if n.breaker.IsClosed() || a.halted.Load() || !n.breaker.TryAcquirePermit() {
+			continue
 		}
+		_, err := a.try(ctx, at, false, http.MethodGet, "auth/token/lookup-self", nil)
+		_ = err // the breaker has been told
 	}
-	return true
 }
+
+// setProbing says whether somebody calls probe: if nobody does, an alert's call is the probe.
+func (a *asker) setProbing(probing bool) { a.probing.Store(probing) }
 
 func (a *asker) lost(path string, failure vaultclient.Failure) {
 	switch failure {

@@ -353,3 +353,53 @@ func TestFailuresBecomeReasons(t *testing.T) {
 		}
 	}
 }
+
+func TestNoAlertWaitsForAnAddressThatStillHangs(t *testing.T) {
+	t.Parallel()
+	fake := start(t)
+	fake.Token(bob, map[string]any{})
+	fake.Always("", fake.Hang())
+	r := resolver(t, func(o *Options) { o.Deadline, o.Pause = 200*time.Millisecond, 20*time.Millisecond }, fake)
+	r.vault.setProbing(true) // as while Run runs
+	eventually(t, "the breaker's opening", func() bool {
+		r.Resolve(context.Background(), read(bob, ""))
+		return r.Stats().Open == 1
+	})
+	eventually(t, "the pause's end", func() bool { return r.vault.nodes[0].breaker.RemainingDelay() == 0 })
+	before := len(fake.Requests())
+	for range 100 {
+		if id := r.Resolve(context.Background(), read(bob, "")); id.Why != identity.ReasonUnreachable {
+			t.Fatalf("%+v", id)
+		}
+	}
+	if n := len(fake.Requests()) - before; n != 0 {
+		t.Errorf("%d alerts were sent to an address that hangs", n)
+	}
+	fake.Always("", nil)
+	r.vault.probe(context.Background())
+	<-r.Better()
+	if id := r.Resolve(context.Background(), read(bob, "")); id.Rung != identity.RungAccessor {
+		t.Errorf("after the probe: %+v", id)
+	}
+}
+
+func TestRunFindsOutThatVaultIsBack(t *testing.T) {
+	t.Parallel()
+	fake, well := start(t), start(t)
+	fake.Always("", vaultfake.Status(503, "Vault is sealed"))
+	bobs(well)
+	r := resolver(t, func(o *Options) { o.Pause = 50 * time.Millisecond }, fake, well)
+	eventually(t, "the breaker's opening", func() bool {
+		r.ForgetAll()
+		r.vault.first.Store(0)
+		r.Resolve(context.Background(), read(bob, bobEntity))
+		return r.Stats().Open == 1
+	})
+	fake.Always("", nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	eventually(t, "the breaker's closing", func() bool { return r.Stats().Open == 0 })
+	cancel()
+	<-done
+}

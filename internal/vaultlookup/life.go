@@ -56,7 +56,8 @@ func (r *Resolver) Own() Own { return r.life.show() }
 type caller interface {
 	call(ctx context.Context, method, path string, body map[string]any) (*api.Secret, vaultclient.Failure)
 	setToken(secret.Text) error
-	healthy() bool
+	probe(ctx context.Context)
+	setProbing(bool)
 }
 
 // life keeps our own token: gets it, learns what it is, renews it, gets it anew.
@@ -131,6 +132,8 @@ func (l *life) problem(text string) {
 
 // run does what is due until ctx ends.
 func (l *life) run(ctx context.Context) {
+	l.vault.setProbing(true)
+	defer l.vault.setProbing(false)
 	for ctx.Err() == nil {
 		timer := time.NewTimer(l.step(ctx))
 		select {
@@ -144,8 +147,9 @@ func (l *life) run(ctx context.Context) {
 
 // step does what is due now and says when to come again.
 func (l *life) step(ctx context.Context) time.Duration {
+	l.probe(ctx)
 	if l.source == nil {
-		return time.Hour
+		return glance
 	}
 	if l.loginDue() {
 		if err := l.login(ctx); err != nil {
@@ -153,7 +157,7 @@ func (l *life) step(ctx context.Context) time.Duration {
 		}
 	}
 	l.mu.Lock()
-	invalid, learn, hash := l.invalid || l.token.Empty(), !l.known || !l.vault.healthy(), !l.hashed
+	invalid, learn, hash := l.invalid || l.token.Empty(), !l.known, !l.hashed
 	renew := !l.renewAt.IsZero() && !l.now().Before(l.renewAt)
 	l.mu.Unlock()
 	if invalid {
@@ -173,6 +177,12 @@ func (l *life) step(ctx context.Context) time.Duration {
 		return max(until, 10*time.Millisecond)
 	}
 	return glance
+}
+
+func (l *life) probe(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lifeCall)
+	defer cancel()
+	l.vault.probe(ctx)
 }
 
 // loginDue says whether to get a token: there is none, its file changed, or an AppRole's has become invalid.
@@ -240,7 +250,7 @@ func (l *life) fetch(ctx context.Context) (token secret.Text, accessor string, e
 	return secret.New([]byte(answer.Auth.ClientToken)), clip(answer.Auth.Accessor), nil
 }
 
-// learn asks Vault what our token is. It also tries a Vault that was away.
+// learn asks Vault what our token is.
 func (l *life) learn(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lifeCall)
 	defer cancel()

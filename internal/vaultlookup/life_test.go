@@ -82,7 +82,8 @@ func (m *memory) setToken(token secret.Text) error {
 	return nil
 }
 
-func (m *memory) healthy() bool { return true }
+func (m *memory) probe(context.Context) {}
+func (m *memory) setProbing(bool)       {}
 
 func (m *memory) count(path string) int {
 	m.mu.Lock()
