@@ -68,8 +68,8 @@ type Commit struct {
 // event and the same intent have the same id, so doing them again changes nothing.
 const (
 	insertAlert = `INSERT INTO alerts
-  (key, alert_id, node, at, source, kind, rule_id, level, agent, cluster, subject, outcome, incident, decision, identity)
-  VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) ON CONFLICT DO NOTHING`
+  (key, alert_id, node, at, source, kind, rule_id, level, agent, cluster, subject, outcome, incident, decision, identity, kept)
+  VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16) ON CONFLICT DO NOTHING`
 	insertEvent = `INSERT INTO outbox
   (event_id, seq, agent_id, agent_name, agent_ip, body, state, attempts, created, due, sent, seen, fault)
   VALUES ($1,$2,$3,$4,$5,$6,'pending',0,$7,0,0,0,'') ON CONFLICT DO NOTHING`
@@ -89,7 +89,7 @@ const (
 // Commit writes everything in one transaction. When it returns nil, all of it is on the disk.
 func (s *Store) Commit(ctx context.Context, c Commit) error {
 	err := s.write(ctx, func(w *writing) error {
-		if err := w.alerts(c.Alerts); err != nil {
+		if err := w.alerts(c.Alerts, c.At); err != nil {
 			return err
 		}
 		if err := w.incidents(c.Incidents); err != nil {
@@ -109,11 +109,11 @@ func (s *Store) Commit(ctx context.Context, c Commit) error {
 	return nil
 }
 
-func (w *writing) alerts(alerts []Handled) error {
+func (w *writing) alerts(alerts []Handled, at time.Time) error {
 	for i := range alerts {
 		a := &alerts[i]
 		if err := w.exec(insertAlert, a.Key[:], a.AlertID, a.Node, millis(a.At), a.Source, a.Kind, a.RuleID, a.Level, a.Agent,
-			a.Cluster, a.Subject, a.Outcome, a.Incident, a.Decision, a.Identity); err != nil {
+			a.Cluster, a.Subject, a.Outcome, a.Incident, a.Decision, a.Identity, millis(at)); err != nil {
 			return fmt.Errorf("keep alert %s: %w", a.Key, err)
 		}
 	}

@@ -19,9 +19,11 @@ CREATE TABLE IF NOT EXISTS alerts (
   outcome   TEXT NOT NULL,   -- decided, own, refused: one of a closed set
   incident  TEXT NOT NULL,
   decision  TEXT NOT NULL,   -- JSON, empty for what was not decided
-  identity  TEXT NOT NULL    -- JSON, empty likewise
+  identity  TEXT NOT NULL,   -- JSON, empty likewise
+  kept      BIGINT NOT NULL  -- when it was handled: what is forgotten goes by this, since its own time may be anything
 );
 CREATE INDEX IF NOT EXISTS alerts_at ON alerts (at);
+CREATE INDEX IF NOT EXISTS alerts_kept ON alerts (kept);
 
 -- How far each source was read, in the words of package follow.
 CREATE TABLE IF NOT EXISTS bookmarks (
@@ -59,6 +61,8 @@ CREATE TABLE IF NOT EXISTS outbox (
   fault      TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due, seq) WHERE state IN ('pending', 'sent');
+CREATE INDEX IF NOT EXISTS outbox_done ON outbox (created) WHERE state IN ('seen', 'fault');
+CREATE INDEX IF NOT EXISTS outbox_fault ON outbox (created) WHERE state = 'fault';
 
 -- Decisions to act: waiting, planned or dropped.
 CREATE TABLE IF NOT EXISTS intents (
