@@ -87,6 +87,9 @@ func runAlert(ctx context.Context, cfg config.Config, line []byte, dryRun, asJSO
 		return err
 	}
 	result, err := app.once(ctx, pipeline.Line{Source: "command", Text: line}, dryRun)
+	if dryRun {
+		tellDaemon(cfg, app.screen.TakeFresh(), log)
+	}
 	if err = errors.Join(err, app.close()); err != nil {
 		return failed(err)
 	}

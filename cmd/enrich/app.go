@@ -24,6 +24,7 @@ type app struct {
 	log       logrus.FieldLogger
 	store     *store.Store // nil in a trial
 	resolvers *resolvers
+	screen    *screen.Screen
 	line      *pipeline.Pipeline
 	publisher *publish.Publisher
 	responder *response.Responder
@@ -56,13 +57,13 @@ func (a *app) assemble(ctx context.Context, trial bool) error {
 			return failed(err)
 		}
 	}
-	ours := screen.New(func() screen.Self { return a.resolvers.self() }, known)
-	if a.resolvers, err = newResolvers(a.cfg, ours, a.log); err != nil {
+	a.screen = screen.New(func() screen.Self { return a.resolvers.self() }, known)
+	if a.resolvers, err = newResolvers(a.cfg, a.screen, a.log); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
 	a.closers = append(a.closers, func() error { a.resolvers.close(); return nil })
 	a.line = pipeline.New(a.cfg, pipeline.Deps{
-		Store: keep, Resolver: a.resolvers, Screen: ours, Rules: rules, Log: a.log, Committed: a.committed,
+		Store: keep, Resolver: a.resolvers, Screen: a.screen, Rules: rules, Log: a.log, Committed: a.committed,
 	})
 	if trial {
 		return nil

@@ -9,11 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"custom-vault/internal/config"
 	"custom-vault/internal/event"
 	"custom-vault/internal/identity"
+	"custom-vault/internal/ownids"
 	"custom-vault/internal/vaultlookup"
 )
 
@@ -47,11 +49,15 @@ func runLookup(ctx context.Context, cfg config.Config, name, key string, asJSON 
 		return &exitError{code: exitUsage, err: err}
 	}
 	log, closeLog := newLog(onlyToStderr(cfg), stderr)
-	resolver, err := newResolver(cfg, cluster, nil, log)
+	notes := new(ownids.Notes)
+	resolver, err := newResolver(cfg, cluster, notes, log)
 	if err != nil {
 		return &exitError{code: exitUsage, err: errors.Join(err, closeLog())}
 	}
-	defer resolver.Close()
+	defer func() {
+		resolver.Close()
+		tellDaemon(cfg, notes.IDs(), log)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	if err := resolver.Login(ctx); err != nil {
@@ -68,6 +74,13 @@ func runLookup(ctx context.Context, cfg config.Config, name, key string, asJSON 
 		return &exitError{code: codeOf(lookupErr), err: lookupErr}
 	}
 	return nil
+}
+
+// tellDaemon leaves the ids of our requests for the daemon, which has the same token and would see an intruder.
+func tellDaemon(cfg config.Config, ids []string, log logrus.FieldLogger) {
+	if err := ownids.Leave(cfg.Store.Dir, ids); err != nil {
+		log.WithError(err).Warn("a running daemon will take this command's requests for an intruder's with its token")
+	}
 }
 
 func chooseCluster(cfg config.Config, name string) (config.Cluster, error) {

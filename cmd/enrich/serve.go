@@ -12,6 +12,7 @@ import (
 
 	"custom-vault/internal/config"
 	"custom-vault/internal/follow"
+	"custom-vault/internal/ownids"
 	"custom-vault/internal/pipeline"
 )
 
@@ -74,6 +75,7 @@ func (a *app) serve(ctx context.Context, since time.Duration) error {
 	})
 	running.Go(func() error { return a.publisher.Run(ctx) })
 	running.Go(func() error { return a.responder.Run(ctx) })
+	running.Go(func() error { return a.takeOwnRequests(ctx) })
 	for _, resolver := range a.resolvers.clusters {
 		running.Go(func() error { resolver.Run(ctx); return nil })
 	}
@@ -92,5 +94,24 @@ func (a *app) firstLogin(ctx context.Context) {
 	defer cancel()
 	if err := a.resolvers.login(ctx); err != nil {
 		a.log.WithError(err).Error("lookup: identities come from the audit record alone until Vault takes our token")
+	}
+}
+
+// takeEvery is well below the screen's patience: a command's requests must be known before they are judged.
+const takeEvery = 5 * time.Second
+
+// takeOwnRequests learns the ids of requests that commands send with our token.
+func (a *app) takeOwnRequests(ctx context.Context) error {
+	ticker := time.NewTicker(takeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := ownids.Take(a.cfg.Store.Dir, func(id string) { a.screen.Own(id, time.Now()) }); err != nil {
+			a.log.WithError(err).Warn("serve: requests of commands may be taken for an intruder's")
+		}
 	}
 }

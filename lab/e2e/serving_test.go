@@ -291,6 +291,10 @@ func TestOwnLookupsLeadToNoLookups(t *testing.T) {
 		}
 		settled = now
 	}
+	// An operator's command uses the same token, and tells the daemon.
+	if _, code := w.lookup(t, auth.Accessor); code != 0 {
+		t.Fatalf("lookup: exit code %d", code)
+	}
 	if n := s.eventsOf("intruder"); n != 0 {
 		t.Fatalf("%d events about an intruder who is not there", n)
 	}
@@ -306,6 +310,9 @@ func TestOwnLookupsLeadToNoLookups(t *testing.T) {
 		}
 	}
 	t.Logf("the intruder was told after %v", time.Since(began).Round(time.Second))
+	if n := s.eventsOf("intruder"); n != 1 {
+		t.Errorf("%d events about one intruder", n)
+	}
 }
 
 func total(counts map[string]int) int {
