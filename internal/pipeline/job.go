@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -70,11 +71,12 @@ func (p *Pipeline) judge(j *job, look *look) {
 	}
 	for _, gap := range j.Gaps {
 		p.log.WithFields(logrus.Fields{"source": gap.Source, "file": gap.File, "reason": gap.Reason, "bytes": gap.Bytes}).Error("follow: alerts were lost")
-		p.publish(j, event.Lost(gap.Gap, gap.Behind))
+		p.seen.Lost(gap.Gap)
+		p.publish(j, event.Lost(gap.Gap, gap.Behind), time.Time{})
 	}
 	for _, intruder := range p.deps.Screen.Due(look.now) {
 		p.log.WithFields(logrus.Fields{"alert": intruder.ID, "request": intruder.Record.RequestID}).Error("screen: somebody else uses our token")
-		p.publish(j, event.Intruder(intruder))
+		p.publish(j, event.Intruder(intruder), intruder.Timestamp)
 	}
 	j.commit.Own = p.deps.Screen.TakeFresh()
 	j.result.Events, j.result.Intents = len(j.commit.Events), len(j.commit.Intents)
@@ -92,6 +94,7 @@ func (p *Pipeline) keepOwn(j *job, in Identified) bool {
 	case screen.Echo:
 		// The event row itself says that it was handled: no row among the alerts.
 		j.commit.Seen = append(j.commit.Seen, in.Alert.Own.EventID)
+		p.seen.Seen(in.Alert.Own.EventID, j.commit.At)
 		return true
 	case screen.Lookup:
 		j.commit.Alerts = append(j.commit.Alerts, in.row("own"))
@@ -110,8 +113,9 @@ func (p *Pipeline) keep(j *job, d Decided, look *look) {
 	}
 	j.commit.Alerts = append(j.commit.Alerts, row)
 	j.result.Decided = append(j.result.Decided, d)
+	p.seen.Decided(d.Alert, d.Identity, d.Decision, look.now)
 	if d.Event != nil {
-		p.publish(j, *d.Event)
+		p.publish(j, *d.Event, d.Alert.Timestamp)
 	}
 	switch intent, ok, err := d.intent(look.now); {
 	case err != nil:
@@ -122,7 +126,7 @@ func (p *Pipeline) keep(j *job, d Decided, look *look) {
 	}
 }
 
-func (p *Pipeline) publish(j *job, e event.Event) {
+func (p *Pipeline) publish(j *job, e event.Event, about time.Time) {
 	body, err := e.Encode()
 	if err != nil {
 		p.log.WithError(err).WithField("event_id", e.ID).Error("keep: event cannot be encoded")
@@ -131,6 +135,7 @@ func (p *Pipeline) publish(j *job, e event.Event) {
 	j.commit.Events = append(j.commit.Events, store.Event{
 		ID: e.ID, AgentID: e.Agent.ID, AgentName: e.Agent.Name, AgentIP: e.Agent.IP, Body: body,
 	})
+	p.seen.Published(e.Kind, e.ID, about)
 }
 
 // join adds a decided alert to its subject's incident.

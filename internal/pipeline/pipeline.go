@@ -47,6 +47,8 @@ type Deps struct {
 	Log      logrus.FieldLogger
 	// Committed is called after a commit that left events or intents; it must not block.
 	Committed func(events, intents int)
+	Observer  Observer         // nil for nobody
+	Windows   *observe.Windows // those of the line before this one, which has ended; nil for new ones
 }
 
 // Pipeline is the line of stages. Handle is for one goroutine at a time.
@@ -55,6 +57,7 @@ type Pipeline struct {
 	deps      Deps
 	log       logrus.FieldLogger
 	windows   *observe.Windows
+	seen      Observer
 	incidents *otter.Cache[[2]string, *incident.Incident]
 }
 
@@ -66,8 +69,14 @@ func New(cfg config.Config, deps Deps) *Pipeline {
 	if deps.Committed == nil {
 		deps.Committed = func(int, int) {}
 	}
+	if deps.Observer == nil {
+		deps.Observer = nobody{}
+	}
+	if deps.Windows == nil {
+		deps.Windows = observe.New(observe.MaxSubjects)
+	}
 	return &Pipeline{
-		cfg: cfg, deps: deps, log: deps.Log, windows: observe.New(observe.MaxSubjects),
+		cfg: cfg, deps: deps, log: deps.Log, windows: deps.Windows, seen: deps.Observer,
 		incidents: otter.Must(&otter.Options[[2]string, *incident.Incident]{MaximumSize: 10_000}),
 	}
 }
@@ -114,12 +123,16 @@ func (p *Pipeline) Handle(ctx context.Context, batch Batch) (Result, error) {
 // work takes a job from where it is to its end.
 func (p *Pipeline) work(ctx context.Context, j *job) error {
 	if err := p.prepare(ctx, j); err != nil {
+		p.seen.Kept(0, err)
 		return err
 	}
 	if j.empty() {
 		return nil
 	}
-	if err := p.deps.Store.Commit(ctx, j.commit); err != nil {
+	began := time.Now()
+	err := p.deps.Store.Commit(ctx, j.commit)
+	p.seen.Kept(time.Since(began), err)
+	if err != nil {
 		return err
 	}
 	for _, n := range j.commit.Incidents {

@@ -32,6 +32,7 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 		readers.Go(func() error { return p.read(reading, source, jobs) })
 	}
 	for ctx.Err() == nil && reading.Err() == nil {
+		p.seen.Turn()
 		select {
 		case j := <-jobs:
 			p.insist(ctx, j)
@@ -66,6 +67,7 @@ func (p *Pipeline) read(ctx context.Context, source Source, jobs chan<- *job) er
 func (p *Pipeline) insist(ctx context.Context, j *job) {
 	for wait := retryFirst; ctx.Err() == nil; wait = min(2*wait, retryMost) {
 		err := p.work(ctx, j)
+		p.seen.Turn()
 		if err == nil || ctx.Err() != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 
 	"custom-vault/internal/alert"
@@ -78,9 +79,12 @@ func (p *Pipeline) parseLine(line Line) Accepted {
 	a, err := alert.Parse(line.Text)
 	switch {
 	case errors.Is(err, alert.ErrNotVault):
+		p.seen.Passed(line.Source)
 		return Accepted{}
 	case err != nil:
-		p.log.WithError(err).WithField("source", line.Source).Warn("accept: line refused")
+		reason := alert.RefusalOf(err)
+		p.seen.Refused(line.Source, reason)
+		p.log.WithError(err).WithFields(logrus.Fields{"source": line.Source, "reason": reason}).Warn("accept: line refused")
 		return Accepted{}
 	}
 	cluster, _ := p.cfg.ClusterOf(a.Agent.ID)
@@ -99,6 +103,7 @@ func (p *Pipeline) accept(ctx context.Context, parsed []Accepted) ([]Accepted, e
 	}
 	accepted := make([]Accepted, 0, len(parsed))
 	for _, a := range parsed {
+		p.seen.Arrived(a.Source, a.Alert, !known[a.Alert.Key])
 		if !known[a.Alert.Key] {
 			known[a.Alert.Key] = true // a second arrival may be in the same batch
 			accepted = append(accepted, a)
@@ -112,6 +117,7 @@ func (p *Pipeline) screen(batch []Accepted) {
 	now := p.deps.Now()
 	for i := range batch {
 		batch[i].Verdict = p.deps.Screen.Judge(batch[i].Alert, now)
+		p.seen.Judged(batch[i].Verdict)
 	}
 }
 
