@@ -14,6 +14,8 @@ type Config struct {
 	Decide   Decide    `yaml:"decide" doc:"What follows from an alert. Nothing is armed unless it is written here."`
 	Publish  Publish   `yaml:"publish" doc:"Which alerts come back to Wazuh as enriched events."`
 	Store    Store     `yaml:"store" doc:"The daemon's own state."`
+	Metrics  Metrics   `yaml:"metrics" doc:"The daemon's numbers, for Prometheus."`
+	Control  Control   `yaml:"control" doc:"How commands reach the daemon."`
 	Log      Log       `yaml:"log" doc:"The daemon's log."`
 }
 
@@ -108,9 +110,11 @@ type Publish struct {
 	SeenWithin time.Duration `yaml:"seen_within" doc:"How long an event may take until it is met again in alerts.json. Then it is sent again, with the same id, five times in all."`
 }
 
-// Store says where the state is.
+// Store says where the state is, and how much of it there may be.
 type Store struct {
-	Dir string `yaml:"dir" doc:"Folder of the daemon, mode 0700, on a local file system."`
+	Dir     string        `yaml:"dir" doc:"Folder of the daemon, mode 0700, on a local file system."`
+	Keep    time.Duration `yaml:"keep" doc:"How long alerts, incidents, plans and published events are kept after they were handled, at least 48h: a line may arrive a second time for as long as that. What still waits is never forgotten."`
+	MaxSize int           `yaml:"max_size" doc:"Most MiB of the database in use. Above it what is oldest is forgotten before its time, but nothing within the 48 hours."`
 }
 
 // Log says how much is logged, and how.
@@ -130,7 +134,8 @@ func Default() Config {
 		Lookup:  Lookup{Timeout: 2 * time.Second, Cache: time.Minute, Entries: 10_000},
 		Decide:  Decide{Rules: "default", Seal: ModeObserve, SealsPerDay: 1, StaleAfter: 15 * time.Minute, HaltFile: "/etc/custom-vault/halt"},
 		Publish: Publish{What: "notable", Pace: 1500, SeenWithin: time.Minute},
-		Store:   Store{Dir: "/var/lib/custom-vault"},
+		Store:   Store{Dir: "/var/lib/custom-vault", Keep: 30 * 24 * time.Hour, MaxSize: 4096},
+		Control: Control{Socket: "/run/custom-vault/control.sock"},
 		Log:     Log{Level: "info", Format: "json", File: "logs/integrations.log"},
 	}
 }
