@@ -262,7 +262,9 @@ func (l *life) learn(ctx context.Context) {
 	case vaultclient.OwnTokenInvalid:
 		return // sayInvalid has been told
 	case vaultclient.NotPermitted:
-		l.known = true // asking again helps nobody
+		l.known = true      // asking again helps nobody
+		l.renewAt = l.now() // a renewal tells how long it is good for, too
+		l.own.Expires = time.Time{}
 		l.problem("our own vault token may not look itself up: its policy lacks auth/token/lookup-self, its entity is disabled, or its addresses are bound")
 		return
 	default:
@@ -311,6 +313,8 @@ func (l *life) renew(ctx context.Context) {
 	switch {
 	case failure == vaultclient.OwnTokenInvalid:
 		l.renewAt = time.Time{}
+	case l.own.Expires.IsZero() && failure == vaultclient.NotPermitted:
+		l.renewAt = time.Time{} // it may neither look itself up nor renew itself: said already
 	case failure != vaultclient.None || answer.Auth == nil:
 		// A tenth of what is left, so that several tries remain.
 		left := l.own.Expires.Sub(l.now())

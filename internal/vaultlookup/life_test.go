@@ -27,6 +27,7 @@ type memory struct {
 	current   string
 	logins    map[string]string // secret id → token
 	failure   vaultclient.Failure
+	forbidden string // a path
 	calls     []string
 	onInvalid func()
 }
@@ -44,6 +45,9 @@ func (m *memory) call(_ context.Context, method, path string, body map[string]an
 	m.calls = append(m.calls, path)
 	if m.failure != vaultclient.None {
 		return nil, m.failure
+	}
+	if path == m.forbidden {
+		return nil, vaultclient.NotPermitted
 	}
 	if path == "auth/approle/login" {
 		token, ok := m.logins[fmt.Sprint(body["secret_id"])]
@@ -330,11 +334,27 @@ func TestLookupSelfMayBeForbidden(t *testing.T) {
 		vault := &memory{tokens: map[string]*leased{"hvs.one": periodic(time.Hour)}, failure: vaultclient.NotPermitted}
 		l, notes := live(t, vault, &TokenSource{File: file})
 		time.Sleep(time.Hour)
-		if n := vault.count("auth/token/lookup-self"); n != 1 {
-			t.Errorf("asked %d times for what is forbidden", n)
+		for _, path := range []string{"auth/token/lookup-self", "auth/token/renew-self"} {
+			if n := vault.count(path); n != 1 {
+				t.Errorf("asked %d times for %s, which is forbidden", n, path)
+			}
 		}
 		if own := l.show(); !own.Valid || !strings.Contains(own.Problem, "lookup-self") || len(notes()) != 1 {
 			t.Errorf("Own = %+v, notes %+v", own, notes())
+		}
+	})
+}
+
+func TestTokenThatMayNotLookItselfUpIsRenewed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, "hvs.one")
+	synctest.Test(t, func(t *testing.T) {
+		vault := &memory{tokens: map[string]*leased{"hvs.one": periodic(time.Hour)}, forbidden: "auth/token/lookup-self"}
+		l, _ := live(t, vault, &TokenSource{File: file})
+		time.Sleep(24 * time.Hour)
+		if own := l.show(); !own.Valid || time.Until(own.Expires) < 30*time.Minute {
+			t.Errorf("Own = %+v", own)
 		}
 	})
 }
