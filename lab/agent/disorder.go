@@ -10,7 +10,7 @@ type disorder struct {
 
 const (
 	// smallestBatch that is disturbed.
-	smallestBatch = 10
+	smallestBatch = 5
 	mostLate      = 3
 	latestPlaces  = 17
 )

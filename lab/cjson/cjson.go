@@ -5,6 +5,7 @@
 package cjson
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"strconv"
@@ -49,11 +50,11 @@ const nestingLimit = 1000
 // Parse reads one value at the start of text and says how many bytes it took. What follows the value is the caller's business: most of Wazuh's
 // readers ignore it.
 func Parse(text []byte) (*Value, int, error) {
-	if i := strings.IndexByte(string(text), 0); i >= 0 {
+	if i := bytes.IndexByte(text, 0); i >= 0 {
 		text = text[:i]
 	}
 	p := parser{text: text}
-	if strings.HasPrefix(string(text), "\xef\xbb\xbf") {
+	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
 		p.at = 3
 	}
 	p.space()

@@ -26,7 +26,7 @@ func Snippets(dir string) analysisd.Sources {
 // queue is full), opens alerts.json and reads the queue. Frequency rules begin without memory.
 func (m *Manager) StartAnalysisd() (err error) {
 	q := queue.Config{
-		Path: m.QueueSocket(), StateFile: filepath.Join(m.cfg.Home, statePath), Depth: m.cfg.QueueDepth, Now: m.cfg.Now, Log: m.logger("wazuh-analysisd"),
+		Path: m.QueueSocket(), StateFile: filepath.Join(m.cfg.Home, statePath), Depth: m.cfg.QueueDepth, Capacity: m.cfg.Capacity, Now: m.cfg.Now, Log: m.logger("wazuh-analysisd"),
 	}
 	if c := m.cfg.Credential; c != nil {
 		uid, gid := int(c.Uid), int(c.Gid)

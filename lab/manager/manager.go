@@ -68,8 +68,9 @@ type Config struct {
 	Env []string
 	// Credential, if set, is whom integrations run as, and the owner of the queue's socket; only root can set it.
 	Credential *syscall.Credential
-	// QueueDepth is analysisd's decode queue.
-	QueueDepth int
+	// QueueDepth is analysisd's decode queue. Capacity is how many events analysisd takes in a second: 0 as many as a real one did
+	// (queue.RealCapacity), negative without a bound.
+	QueueDepth, Capacity int
 	// Log, if set, is told each line that goes to logs/ossec.log.
 	Log osseclog.Sink
 	// OnEvent is told each event that analysisd takes from its queue, OnAlert each line that it appended to alerts.json, from analysisd's own
@@ -137,6 +138,9 @@ func setDefaults(cfg *Config) {
 	}
 	if cfg.Release == (release.Release{}) {
 		cfg.Release = release.Latest
+	}
+	if cfg.Capacity == 0 {
+		cfg.Capacity = queue.RealCapacity
 	}
 	if cfg.FlushEvery == 0 {
 		cfg.FlushEvery = flushEvery

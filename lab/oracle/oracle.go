@@ -45,6 +45,7 @@ func Kinds(opt Options) []Kind {
 		{Name: "engine", Run: runEngine},
 		{Name: "vault-passes", Run: vaultPasses(vault)},
 		{Name: "execd", Run: runExecd},
+		{Name: "queue", Run: runQueue},
 		{Name: "api", Run: runAPI},
 	}
 }

@@ -1,0 +1,575 @@
+package oracle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"custom-vault/lab/analysisd"
+	"custom-vault/lab/osseclog"
+	"custom-vault/lab/queue"
+)
+
+// queueCase is a line of queue/cases.jsonl: what a sender on analysisd's socket gets.
+type queueCase struct {
+	Name, About string
+	Connect     *callResult
+	Send        *callResult
+	SendAgain   *callResult `json:"send_again"`
+	SendTo      *callResult `json:"sendto"`
+	FileExists  *bool       `json:"file_exists"`
+	Mode        string
+	Owner       string
+	DirMode     string `json:"dir_mode"`
+	Accepted    int
+	Then        string
+	Changes     [][2]any `json:"changes_ms"`
+	PerSecond   int      `json:"per_s"`
+	State       map[string]string
+	Log         []string
+}
+
+type callResult struct{ Result string }
+
+// What is compared of a case are the names of the errors, modes and owner, log lines, and what the counters say about each other. Not compared: how
+// long a call took and how many datagrams a machine sends in a second.
+
+// desk is the queue, and the sockets that cases hand on to each other.
+type desk struct {
+	path   string
+	state  string
+	log    *osseclog.Memory
+	queue  *queue.Queue
+	stop   context.CancelFunc
+	done   chan error
+	held   int // a socket that was connected before the daemon stopped
+	paused int // the one that filled the queue of a paused daemon
+	rules  *analysisd.Ruleset
+	before queue.Counters
+}
+
+func runQueue(dir string, m *Mutator, report *Report) error {
+	w, err := newWorkshop()
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	d, err := w.desk()
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	err = eachLine(filepath.Join(dir, "cases.jsonl"), func(line []byte) error {
+		var c queueCase
+		if err := json.Unmarshal(line, &c); err != nil {
+			return fmt.Errorf("read a case: %w", err)
+		}
+		difference, reason, err := d.replay(c)
+		if err != nil {
+			return fmt.Errorf("case %s: %w", c.Name, err)
+		}
+		report.settle(c.Name, difference, reason)
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := runAgentFrames(w, filepath.Join(dir, "agent-frames.jsonl"), m, report); err != nil {
+		return err
+	}
+	return runAgentOrder(w, filepath.Join(dir, "agent-order.jsonl"), report)
+}
+
+func (w *workshop) desk() (*desk, error) {
+	home, err := w.home()
+	if err != nil {
+		return nil, err
+	}
+	rules, _, err := analysisd.Load(minimalRules())
+	if err != nil {
+		return nil, fmt.Errorf("load the smallest ruleset: %w", err)
+	}
+	d := &desk{path: filepath.Join(home, "queue/sockets/queue"), state: filepath.Join(home, "var/run/wazuh-analysisd.state"),
+		log: &osseclog.Memory{}, rules: rules, held: -1, paused: -1}
+	if err := d.listen(); err != nil {
+		return nil, err
+	}
+	d.serve()
+	return d, nil
+}
+
+func (d *desk) listen() (err error) {
+	cfg := queue.Config{Path: d.path, StateFile: d.state, Capacity: queue.RealCapacity, Log: osseclog.Logger{Program: "wazuh-analysisd", Sink: d.log}}
+	if isRoot() {
+		id := wazuhID
+		cfg.UID, cfg.GID = &id, &id
+	}
+	d.queue, err = queue.Listen(cfg)
+	return err
+}
+
+// serve reads the queue as analysisd does, with one thread that decodes and one that matches.
+func (d *desk) serve() {
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop, d.done = stop, make(chan error, 1)
+	engine := analysisd.NewEngine(d.rules, analysisd.Options{})
+	q, done := d.queue, d.done
+	go func() {
+		done <- q.Serve(ctx, func(frame []byte, at time.Time) {
+			for _, line := range engine.Process(frame, at).Log {
+				d.log.Line(line)
+			}
+		})
+	}()
+}
+
+func (d *desk) end() error {
+	if d.stop == nil {
+		return nil
+	}
+	d.stop()
+	d.stop = nil
+	return <-d.done
+}
+
+func (d *desk) close() {
+	_ = d.end()
+	for _, fd := range []int{d.held, d.paused} {
+		if fd >= 0 {
+			_ = syscall.Close(fd)
+		}
+	}
+}
+
+// up makes sure that the daemon runs.
+func (d *desk) up() error {
+	if d.stop != nil {
+		return nil
+	}
+	if err := d.listen(); err != nil {
+		return err
+	}
+	d.serve()
+	return nil
+}
+
+func (d *desk) replay(c queueCase) (difference, reason string, err error) {
+	size, hasSize := sizeIn(c.Name)
+	switch {
+	case c.Name == "mode":
+		return d.mode(c), "", nil
+	case c.Name == "group-wazuh":
+		return d.asMember(c)
+	case c.Name == "stopped-nonblocking":
+		return d.fill(c), "", nil
+	case c.Name == "during-start":
+		difference, err = d.duringStart(c)
+	case c.State != nil:
+		difference, err = d.flood(c)
+	case c.Name == "short":
+		difference, err = d.short(c)
+	case strings.HasPrefix(c.Name, "size-") && hasSize:
+		difference, err = d.sized(c, size, 0)
+	case strings.HasPrefix(c.Name, "small-sndbuf-") && hasSize:
+		buffer, _ := sizeIn(c.About)
+		difference, err = d.sized(c, size, buffer)
+	case c.Connect != nil || c.Send != nil:
+		difference, err = d.calls(c)
+	default:
+		return "", "a case that this oracle does not know", nil
+	}
+	return difference, "", err
+}
+
+var number = regexp.MustCompile(`\d+`)
+
+// sizeIn is the last number in a text.
+func sizeIn(text string) (int, bool) {
+	all := number.FindAllString(text, -1)
+	if len(all) == 0 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(all[len(all)-1])
+	return n, err == nil
+}
+
+func (d *desk) mode(c queueCase) string {
+	var got []string
+	for _, path := range []string{d.path, filepath.Dir(d.path)} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err.Error()
+		}
+		got = append(got, fmt.Sprintf("0%o", info.Mode().Perm()))
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && isRoot() && path == d.path {
+			got = append(got, groupName(fmt.Sprint(stat.Uid)))
+		}
+	}
+	want := []string{c.Mode, c.Owner, c.DirMode}
+	if !isRoot() {
+		want = []string{c.Mode, c.DirMode} // the owner is whoever runs the oracle
+	}
+	return linesDiff("mode", want, got)
+}
+
+// open makes a datagram socket and connects it.
+func open(path string, kind int) (fd int, err error) {
+	if fd, err = syscall.Socket(syscall.AF_UNIX, kind|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return -1, err
+	}
+	if err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		_ = syscall.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func send(fd int, data []byte) error { return syscall.Sendto(fd, data, syscall.MSG_NOSIGNAL, nil) }
+
+// calls is the plain case: connect and send, with the daemon in the state that the name tells.
+func (d *desk) calls(c queueCase) (string, error) {
+	frame := []byte("1:oracle:a line")
+	fd, fresh := -1, true
+	var err error
+	var want, got []string
+	expect := func(what string, r *callResult, err error) {
+		if r != nil {
+			want, got = append(want, what+" "+r.Result), append(got, what+" "+errnoName(err))
+		}
+	}
+	switch {
+	case c.Name == "continued":
+		d.queue.Resume()
+		fd, fresh = d.paused, false
+	case c.Name == "down-connected":
+		if fd, err = open(d.path, syscall.SOCK_DGRAM); err != nil {
+			return "", fmt.Errorf("connect before the stop: %w", err)
+		}
+		d.held, fresh = fd, false
+		if err := d.end(); err != nil {
+			return "", err
+		}
+	case strings.HasPrefix(c.Name, "down-"):
+		if err := d.end(); err != nil {
+			return "", err
+		}
+	case strings.HasPrefix(c.Name, "restarted-"):
+		if err := d.up(); err != nil {
+			return "", err
+		}
+		if strings.HasSuffix(c.Name, "-old-socket") {
+			fd, fresh = d.held, false
+		}
+	case c.Name == "file-missing":
+		if err := d.end(); err != nil {
+			return "", err
+		}
+		if err := os.Remove(d.path); err != nil {
+			return "", fmt.Errorf("remove the socket: %w", err)
+		}
+	default:
+		if err := d.up(); err != nil {
+			return "", err
+		}
+	}
+	if c.FileExists != nil {
+		_, err := os.Stat(d.path)
+		want, got = append(want, fmt.Sprint("file exists ", *c.FileExists)), append(got, fmt.Sprint("file exists ", err == nil))
+	}
+	if fresh {
+		kind := syscall.SOCK_DGRAM
+		if c.Name == "stream-socket" {
+			kind = syscall.SOCK_STREAM
+		}
+		fd, err = open(d.path, kind)
+		expect("connect", c.Connect, err)
+		if err == nil {
+			defer syscall.Close(fd) //nolint:errcheck // a datagram socket
+		}
+	}
+	if c.Send != nil {
+		err := send(fd, frame)
+		if c.Name == "continued" { // it takes a moment to go on
+			waitFor(coarse, func() bool { err = send(fd, frame); return err == nil })
+		}
+		expect("send", c.Send, err)
+	}
+	if c.SendAgain != nil {
+		expect("send again", c.SendAgain, send(fd, frame))
+	}
+	if c.SendTo != nil {
+		expect("sendto", c.SendTo, sendToPath(d.path, frame))
+	}
+	return linesDiff("call", want, got), nil
+}
+
+func sendToPath(path string, frame []byte) error {
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd) //nolint:errcheck // a datagram socket
+	return syscall.Sendto(fd, frame, 0, &syscall.SockaddrUnix{Name: path})
+}
+
+// asMember connects as another user of the group.
+func (d *desk) asMember(c queueCase) (difference, reason string, err error) {
+	if !isRoot() {
+		return "", "needs root, to become another user of the group", nil
+	}
+	if err := d.up(); err != nil {
+		return "", "", err
+	}
+	folder, err := os.Stat(filepath.Dir(d.path))
+	if err != nil {
+		return "", "", err
+	}
+	socket, err := os.Stat(d.path)
+	if err != nil {
+		return "", "", err
+	}
+	// What the kernel asks of a member: to search the folder, and to write to the socket.
+	const search, write = 0o010, 0o020
+	got := "EACCES"
+	if folder.Mode()&search != 0 && socket.Mode()&write != 0 && groupOf(folder) == wazuhID && groupOf(socket) == wazuhID {
+		got = "ok"
+	}
+	return linesDiff("connect", []string{c.Connect.Result}, []string{got}), "", nil
+}
+
+func groupOf(info os.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Gid)
+	}
+	return -1
+}
+
+func (d *desk) sized(c queueCase, size, buffer int) (string, error) {
+	if err := d.up(); err != nil {
+		return "", err
+	}
+	fd, err := open(d.path, syscall.SOCK_DGRAM)
+	if err != nil {
+		return "", fmt.Errorf("connect: %w", err)
+	}
+	defer syscall.Close(fd) //nolint:errcheck // a datagram socket
+	if buffer > 0 {
+		// The kernel doubles what it is asked for.
+		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, buffer/2); err != nil {
+			return "", fmt.Errorf("set the send buffer: %w", err)
+		}
+	}
+	frame := append([]byte("1:oracle:"), make([]byte, size)...)[:size]
+	for i := len("1:oracle:"); i < size; i++ {
+		frame[i] = 'x'
+	}
+	return linesDiff("send", []string{c.Send.Result}, []string{errnoName(send(fd, frame))}), nil
+}
+
+// short sends the frames that the case's text lists, each too short or just long enough.
+func (d *desk) short(c queueCase) (string, error) {
+	if err := d.up(); err != nil {
+		return "", err
+	}
+	before := len(d.log.Lines())
+	fd, err := open(d.path, syscall.SOCK_DGRAM)
+	if err != nil {
+		return "", fmt.Errorf("connect: %w", err)
+	}
+	defer syscall.Close(fd) //nolint:errcheck // a datagram socket
+	for _, frame := range strings.Split(c.About, " / ") {
+		if err := send(fd, []byte(frame)); err != nil {
+			return "", fmt.Errorf("send: %w", err)
+		}
+	}
+	waitFor(coarse, func() bool { return len(d.log.Lines()) >= before+len(c.Log) })
+	return linesDiff("log line", c.Log, d.log.Lines()[before:]), nil
+}
+
+// fill sends to a daemon that has stopped reading, without blocking, until the kernel takes no more. How many it takes is net.unix.max_dgram_qlen
+// and one.
+func (d *desk) fill(c queueCase) string {
+	d.queue.Pause()
+	fd, err := open(d.path, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK)
+	if err != nil {
+		return err.Error()
+	}
+	d.paused = fd
+	accepted := 0
+	for accepted < 10000 {
+		if err = send(fd, []byte("1:oracle:a line")); err != nil {
+			break
+		}
+		accepted++
+	}
+	want := c.Accepted
+	if recorded, ok := sizeIn(c.About); ok {
+		want += queueLength() - recorded
+	}
+	return linesDiff("accepted, then", []string{fmt.Sprint(want, " ", c.Then)}, []string{fmt.Sprint(accepted, " ", errnoName(err))})
+}
+
+func queueLength() int {
+	text, err := os.ReadFile("/proc/sys/net/unix/max_dgram_qlen")
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// loading is how long the lab's daemon takes its time between opening the socket and reading it, as the real one does while it loads its rules.
+const loading = 300 * time.Millisecond
+
+// duringStart connects and sends over and over while the daemon starts. Compared are the results in their order, and that a send blocks until the
+// rules are loaded.
+func (d *desk) duringStart(c queueCase) (string, error) {
+	if err := d.up(); err != nil {
+		return "", err
+	}
+	if err := d.end(); err != nil {
+		return "", err
+	}
+	results, longest := make(chan string, 10000), make(chan time.Duration, 1)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*loading)
+	defer cancel()
+	go func() {
+		defer close(results)
+		var most time.Duration
+		for ctx.Err() == nil {
+			began := time.Now()
+			results <- errnoName(sendOnce(ctx, d.path))
+			most = max(most, time.Since(began))
+			time.Sleep(5 * time.Millisecond)
+		}
+		longest <- most
+	}()
+	time.Sleep(loading / 3)
+	if err := d.listen(); err != nil {
+		return "", err
+	}
+	time.Sleep(loading)
+	d.serve()
+	var got []string
+	for result := range results {
+		if len(got) == 0 || got[len(got)-1] != result {
+			got = append(got, result)
+		}
+	}
+	var want []string
+	for _, change := range c.Changes {
+		want = append(want, fmt.Sprint(change[1]))
+	}
+	blocked := <-longest > loading/2
+	return joinDifferences([]string{
+		linesDiff("result", want, got), linesDiff("a send blocked until the rules were loaded", []string{"true"}, []string{fmt.Sprint(blocked)}),
+	}), nil
+}
+
+func sendOnce(ctx context.Context, path string) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // a datagram socket
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetWriteDeadline(deadline.Add(time.Second)); err != nil {
+		return err
+	}
+	_, err = conn.Write([]byte("1:oracle:a line"))
+	return err
+}
+
+const (
+	floodFor   = 4 * time.Second
+	floodEvent = 983
+	// pacedLimit is up to which rate a flood counts as paced.
+	pacedLimit = 5000
+)
+
+// flood sends JSON events as fast as it can, or paced. Compared: what is logged, the keys of the state file and the queue's size, that events were
+// dropped or not, and that every event received was decoded or dropped.
+func (d *desk) flood(c queueCase) (string, error) {
+	if err := d.up(); err != nil {
+		return "", err
+	}
+	logBefore, before := len(d.log.Lines()), d.queue.Counters()
+	if err := sendFlood(d.path, c.PerSecond); err != nil {
+		return "", err
+	}
+	waitFor(10*time.Second, func() bool {
+		now := d.queue.Counters()
+		return now.Processed+now.Dropped == now.Received
+	})
+	if err := d.queue.WriteState(); err != nil {
+		return "", err
+	}
+	state, err := readState(d.state)
+	if err != nil {
+		return "", err
+	}
+	after := d.queue.Counters()
+	paced := c.PerSecond <= pacedLimit
+	facts := []string{
+		"keys " + strings.Join(slices.Sorted(maps.Keys(state)), " "), "size " + state["event_queue_size"], "usage " + state["event_queue_usage"],
+		fmt.Sprint("dropped ", after.Dropped > before.Dropped), fmt.Sprint("all accounted for ", after.Decoded+after.Dropped == after.Received),
+		"dropped in the file " + state["events_dropped"],
+	}
+	want := []string{
+		"keys " + strings.Join(slices.Sorted(maps.Keys(c.State)), " "), "size " + c.State["event_queue_size"], "usage " + c.State["event_queue_usage"],
+		fmt.Sprint("dropped ", !paced), "all accounted for true", fmt.Sprint("dropped in the file ", after.Dropped),
+	}
+	return joinDifferences([]string{linesDiff("fact", want, facts), linesDiff("log line", c.Log, d.log.Lines()[logBefore:])}), nil
+}
+
+func sendFlood(path string, perSecond int) error {
+	fd, err := open(path, syscall.SOCK_DGRAM)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer syscall.Close(fd) //nolint:errcheck // a datagram socket
+	head := `1:oracle:{"oracle":"`
+	frame := []byte(head + strings.Repeat("x", floodEvent-len(head)+len("1:oracle:")-2) + `"}`)
+	began, sent := time.Now(), 0
+	for time.Since(began) < floodFor {
+		if perSecond <= pacedLimit {
+			time.Sleep(time.Until(began.Add(time.Duration(sent) * time.Second / time.Duration(perSecond))))
+		}
+		if err := send(fd, frame); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("send: %w", err)
+		}
+		sent++
+	}
+	return nil
+}
+
+func readState(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the state file: %w", err)
+	}
+	state := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
+			state[key] = strings.Trim(value, "'")
+		}
+	}
+	return state, nil
+}
