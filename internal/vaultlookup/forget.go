@@ -2,6 +2,9 @@ package vaultlookup
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"custom-vault/internal/alert"
 )
@@ -42,6 +45,39 @@ func (r *Resolver) ForgetAll() {
 	r.caches.groups.InvalidateAll()
 }
 
+// flushEvery is how often records may empty the caches. A Vault whose clients revoke tokens all the time would otherwise
+// have every alert looked up; answers are then stale by so much at most.
+const flushEvery = 5 * time.Second
+
+// flush is the wish to empty the caches.
+type flush struct {
+	wanted atomic.Bool
+	mu     sync.Mutex
+	last   time.Time
+}
+
+// flushIfDue fulfils the wish, unless the caches were emptied just now.
+func (r *Resolver) flushIfDue() {
+	if !r.flush.wanted.Load() {
+		return
+	}
+	r.flush.mu.Lock()
+	now := r.opts.Now()
+	due := now.Sub(r.flush.last) >= flushEvery && r.flush.wanted.Swap(false)
+	if due {
+		r.flush.last = now
+	}
+	r.flush.mu.Unlock()
+	if due {
+		r.ForgetAll()
+	}
+}
+
+func (r *Resolver) flushSoon() {
+	r.flush.wanted.Store(true)
+	r.flushIfDue()
+}
+
 // Saw forgets what an audit record makes untrue: revoked tokens, changed policies, entities and groups, and hashes of
 // a device that was enabled anew. The record must be of a request that succeeded; others change nothing.
 func (r *Resolver) Saw(record *alert.Record) {
@@ -54,13 +90,13 @@ func (r *Resolver) Saw(record *alert.Record) {
 		r.ForgetAccessor(record.Actor().Accessor)
 	case strings.HasPrefix(path, "auth/token/revoke"), strings.HasPrefix(path, "sys/leases/revoke"), strings.HasPrefix(path, "sys/revoke"):
 		// Whose token it was is hashed even on devices that do not hash accessors.
-		r.ForgetAll()
+		r.flushSoon()
 	case strings.HasPrefix(path, "sys/policies/acl/"), strings.HasPrefix(path, "sys/policy/"), strings.HasPrefix(path, "sys/auth/"):
-		r.ForgetAll()
+		r.flushSoon()
 	case strings.HasPrefix(path, "identity/entity/id/"):
 		r.ForgetEntity(strings.TrimPrefix(path, "identity/entity/id/"))
 	case strings.HasPrefix(path, "identity/entity"), strings.HasPrefix(path, "identity/group"), strings.HasPrefix(path, "identity/alias"):
-		r.ForgetAll()
+		r.flushSoon()
 	case strings.HasPrefix(path, "sys/audit/"):
 		r.life.rehash()
 		if r.index != nil {

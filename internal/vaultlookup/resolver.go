@@ -64,6 +64,7 @@ type Resolver struct {
 	caches  caches
 	flights singleflight.Group
 	better  chan struct{}
+	flush   flush
 
 	ctx    context.Context // ends the flights
 	cancel context.CancelFunc
@@ -173,6 +174,7 @@ func (r *Resolver) Resolve(ctx context.Context, a *alert.Alert) identity.Identit
 			return base
 		}
 	}
+	r.flushIfDue()
 	if known, ok := r.caches.tokens.GetIfPresent(ask.accessor); ok && known.failure == vaultclient.None {
 		return withToken(base, known.value, ask) // nearly every alert ends here: without a timer
 	}

@@ -2,7 +2,9 @@ package vaultlookup
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"custom-vault/internal/alert"
 )
@@ -55,5 +57,27 @@ func TestRecordsForgetWhatTheyMakeUntrue(t *testing.T) {
 				t.Errorf("asked again: %v", again)
 			}
 		})
+	}
+}
+
+func TestManyRevocationsDoNotHaveEveryAlertLookedUp(t *testing.T) {
+	t.Parallel()
+	var clock atomic.Int64
+	clock.Store(time.Now().UnixNano())
+	fake := start(t)
+	bobs(fake)
+	r := resolver(t, func(o *Options) { o.Now = func() time.Time { return time.Unix(0, clock.Load()) } }, fake)
+	revoked := &alert.Record{Type: "response", Operation: "update", Path: "auth/token/revoke", HasAuth: true, Auth: alert.Auth{Accessor: "nomad", Judged: true, Allowed: true}}
+	for range 100 {
+		r.Saw(revoked)
+		r.Resolve(context.Background(), read(bob, bobEntity))
+	}
+	if n := fake.Count("auth/token/lookup-accessor"); n != 1 {
+		t.Errorf("%d lookups for 100 alerts among 100 revocations", n)
+	}
+	clock.Add(int64(flushEvery))
+	r.Resolve(context.Background(), read(bob, bobEntity))
+	if n := fake.Count("auth/token/lookup-accessor"); n != 2 {
+		t.Errorf("%d lookups: what was revoked meanwhile is believed for ever", n)
 	}
 }
