@@ -44,6 +44,7 @@ func Kinds(opt Options) []Kind {
 	return []Kind{
 		{Name: "engine", Run: runEngine},
 		{Name: "vault-passes", Run: vaultPasses(vault)},
+		{Name: "integratord", Run: runIntegratord},
 		{Name: "execd", Run: runExecd},
 		{Name: "queue", Run: runQueue},
 		{Name: "api", Run: runAPI},

@@ -125,11 +125,15 @@ func look(args []string) probeRecord {
 	return r
 }
 
+// openFiles lists what the program inherited. A descriptor that is closed on exec cannot be inherited: it is Go's own.
 func openFiles() (list []probeFD) {
 	for fd := range 64 {
 		link := "/proc/self/fd/" + strconv.Itoa(fd)
 		to, err := os.Readlink(link)
 		if err != nil {
+			continue
+		}
+		if own, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); own&syscall.FD_CLOEXEC != 0 {
 			continue
 		}
 		flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
