@@ -43,7 +43,7 @@ func (c *checker) absolute(path, value string) {
 
 func (c *checker) https(path, value string) {
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery+u.Fragment != "" || (u.Path != "" && u.Path != "/") {
 		c.fail(path, "%q is not an address such as https://host:8200; plain http is never used", value)
 	}
 }
@@ -76,6 +76,7 @@ func (cfg *Config) problems() []problem {
 	c.count("$.publish.pace", cfg.Publish.Pace, 1, 5000)
 	c.within("$.publish.seen_within", cfg.Publish.SeenWithin, time.Second, time.Hour)
 	c.absolute("$.store.dir", cfg.Store.Dir)
+	cfg.checkOperation(c)
 	c.oneOf("$.log.level", cfg.Log.Level, "error", "warning", "info", "debug")
 	c.oneOf("$.log.format", cfg.Log.Format, "json", "text")
 	if cfg.Decide.Seal == ModeArmed && !cfg.Decide.ObserveOnly && len(cfg.Wazuh.API.Addresses) == 0 {

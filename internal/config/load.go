@@ -1,14 +1,18 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,8 +33,8 @@ func Load(path string) (Config, error) {
 	return cfg, nil
 }
 
-// readChecked refuses a file that somebody other than its owner or root could have written: whoever writes it arms
-// the seal.
+// readChecked refuses a file that somebody other than root and the user of this process could have written: whoever
+// writes it arms the seal.
 func readChecked(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -46,24 +50,46 @@ func readChecked(path string) ([]byte, error) {
 		return nil, fmt.Errorf("configuration %s is not a regular file", path)
 	case info.Mode().Perm()&0o022 != 0:
 		return nil, fmt.Errorf("configuration %s has mode %04o, so others can change it: chmod 0640 it", path, info.Mode().Perm())
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("configuration %s is larger than %d bytes", path, maxFile)
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile))
-	if err != nil {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil, fmt.Errorf("configuration %s: its owner cannot be told on this system", path)
+	}
+	if err := checkOwner(path, int(stat.Uid), os.Geteuid()); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read configuration %s: %w", path, err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("configuration %s is larger than %d bytes", path, maxFile)
 	}
 	return text, nil
 }
 
-// Parse reads a configuration from YAML: unknown and doubled keys, wrong types and values out of bounds are errors.
+func checkOwner(path string, owner, euid int) error {
+	if owner != 0 && owner != euid {
+		return fmt.Errorf("configuration %s belongs to user id %d, who can change it: chown root it", path, owner)
+	}
+	return nil
+}
+
+// Parse reads a configuration from YAML: unknown and doubled keys, wrong types and values out of bounds are errors. An
+// empty document is the default.
 func Parse(text []byte) (Config, error) {
-	cfg := Default()
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
 		return Config{}, explain(err)
 	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+	cfg := Default()
+	switch documents := slices.DeleteFunc(file.Docs, empty); len(documents) {
+	case 0:
+	case 1:
+		if err := decode(text, documents[0].Body, &cfg); err != nil {
+			return Config{}, err
+		}
+	default:
 		return Config{}, errors.New("more than one YAML document in the file: keep only one")
 	}
 	if problems := cfg.problems(); len(problems) > 0 {
@@ -72,15 +98,31 @@ func Parse(text []byte) (Config, error) {
 	return cfg, nil
 }
 
-// explain gives the parser's error with its excerpt of the source, and for a mistyped key the nearest right one.
+func empty(document *ast.DocumentNode) bool {
+	_, onlyComments := document.Body.(*ast.CommentGroupNode)
+	return document.Body == nil || onlyComments
+}
+
+func decode(text []byte, body ast.Node, cfg *Config) error {
+	c := new(checker)
+	body = c.shape("$", body, reflect.TypeFor[Config]())
+	if len(c.found) > 0 {
+		return annotate(text, c.found)
+	}
+	if err := yaml.NodeToValue(body, cfg, yaml.Strict()); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+// explain gives the parser's error with its excerpt of the source, and for an unknown key the nearest known one.
 func explain(err error) error {
 	message := strings.TrimSpace(yaml.FormatError(err, false, true))
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
 		if _, field, ok := strings.Cut(unknown.Message, `unknown field "`); ok {
-			field = strings.TrimSuffix(field, `"`)
-			if near := nearest(field); near != "" {
-				message += fmt.Sprintf("\n\ndid you mean %q?", near)
+			if near := nearest(strings.TrimSuffix(field, `"`)); near != "" {
+				message += "\n\n" + near
 			}
 		}
 	}

@@ -88,16 +88,37 @@ func WriteReference(w io.Writer) error {
 	return err
 }
 
-// nearest returns the key whose last part is closest to a mistyped one, or nothing if none is close.
+// nearest says what somebody who typed an unknown key may have meant, or nothing if no key is close.
 func nearest(typed string) string {
-	best, bestDistance := "", 3
+	best, bestDistance := "", min(3, len(typed)/2+1)
+	var places []string
 	for _, key := range Reference() {
-		name := key.Path[strings.LastIndexByte(key.Path, '.')+1:]
-		if d := distance(typed, name); d < bestDistance {
+		section, name := "", key.Path
+		if i := strings.LastIndexByte(key.Path, '.'); i >= 0 {
+			section, name = key.Path[:i], key.Path[i+1:]
+		}
+		d := distance(typed, name)
+		if d == 0 {
+			places = append(places, place(section))
+		}
+		if d < bestDistance {
 			best, bestDistance = name, d
 		}
 	}
-	return best
+	switch {
+	case len(places) > 0:
+		return fmt.Sprintf("%q does not belong here: it is a key of %s", typed, strings.Join(places, " and of "))
+	case best != "":
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return ""
+}
+
+func place(section string) string {
+	if section == "" {
+		return "the file itself"
+	}
+	return section
 }
 
 // distance is Levenshtein's.
