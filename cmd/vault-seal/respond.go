@@ -68,7 +68,36 @@ func obey(ctx context.Context, r *reporter, configFile string, stdin *os.File) i
 		r.say(sealing.Error, sealing.NoNode, "nothing was sealed: "+configErr.Error())
 		return exitConfig
 	}
-	return seal(ctx, r, cfg, message)
+	return once(ctx, r, cfg, message)
+}
+
+// once seals unless the same plan was obeyed before. A memory that fails must not keep Vault open: then it is sealed,
+// maybe once more, and said.
+func once(ctx context.Context, r *reporter, cfg sealing.Config, message sealing.Message) int {
+	memory, err := sealing.OpenMemory(cfg.MemoryDir)
+	if err != nil {
+		return max(seal(ctx, r, cfg, message), r.forgetful(err))
+	}
+	defer memory.Close() // nothing is written through it
+	at, obeyed, err := memory.Obeyed(message.Plan)
+	if obeyed {
+		r.say(sealing.Info, sealing.NoNode, "nothing to do: this plan was obeyed before, at "+at.UTC().Format(time.RFC3339))
+		return exitDone
+	}
+	code := seal(ctx, r, cfg, message)
+	if err == nil && code == exitDone {
+		err = memory.Remember(message.Plan)
+	}
+	return max(code, r.forgetful(err))
+}
+
+// forgetful says that an order may be obeyed twice.
+func (r *reporter) forgetful(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	r.say(sealing.Error, sealing.NoNode, "the same order would be obeyed again: "+err.Error())
+	return exitFailed
 }
 
 func readMessage(stdin *os.File) (sealing.Message, error) {

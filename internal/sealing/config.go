@@ -37,6 +37,7 @@ type Config struct {
 	TokenFile  string        `yaml:"token_file"` // of mode 0600 or 0400
 	Timeout    time.Duration `yaml:"timeout"`    // for all of it
 	ReportFile string        `yaml:"report_file"`
+	MemoryDir  string        `yaml:"memory_dir"` // of the plans that were obeyed
 }
 
 // Node is one server of Vault.
@@ -91,7 +92,7 @@ func readConfig(path string, euid int) ([]byte, error) {
 
 // ParseConfig reads a configuration from YAML, completes it, and refuses what it does not know.
 func ParseConfig(text []byte) (Config, error) {
-	cfg := Config{Timeout: defaultTimeout, ReportFile: DefaultReportFile}
+	cfg := Config{Timeout: defaultTimeout, ReportFile: DefaultReportFile, MemoryDir: DefaultMemoryDir}
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, errors.New(strings.TrimSpace(yaml.FormatError(err, false, false))) // "[line:column] …"
@@ -116,6 +117,8 @@ func (c Config) check() error {
 		return fmt.Errorf("timeout: from %s to %s can be, such as 20s", minTimeout, maxTimeout)
 	case c.ReportFile == "":
 		return errors.New("report_file: it is empty")
+	case c.MemoryDir == "":
+		return errors.New("memory_dir: it is empty")
 	}
 	seen := map[string]bool{}
 	for i, node := range c.Nodes {
