@@ -146,11 +146,12 @@ func (w *workshop) integratordSession(session []integratordCase, m *Mutator, dif
 			<-b.done
 		}
 	}()
+	change, inputs := sessionMapping(session, m)
 	for i, c := range session {
 		if err := b.program(w, c); err != nil {
 			return fmt.Errorf("case %s: %w", c.Name, err)
 		}
-		difference, err := b.replay(c, i == 0, m)
+		difference, err := b.replay(c, i == 0, change, inputs[i])
 		if err != nil {
 			return fmt.Errorf("case %s: %w", c.Name, err)
 		}
@@ -223,28 +224,64 @@ func (b *integratordBench) start(c integratordCase) error {
 	}
 }
 
-// replay runs one case. The alerts are appended as the recording has them: that analysisd makes these lines of the datagrams is compared by the kinds
-// engine and vault-passes.
-func (b *integratordBench) replay(c integratordCase, first bool, m *Mutator) (string, error) {
+// input is what was appended to alerts.json.
+func (c integratordCase) input() string {
+	if c.Raw != nil && c.Raw.B64 != nil {
+		return string(c.Raw.B64)
+	}
+	if c.Raw != nil {
+		return c.Raw.Text
+	}
 	var text strings.Builder
 	for _, line := range c.AlertsJSON {
 		text.WriteString(string(line) + "\n")
 	}
-	before, last := "", ""
-	all := text.String()
-	if c.Raw != nil {
-		all = c.Raw.Text
-		if c.Raw.B64 != nil {
-			all = string(c.Raw.B64)
+	return text.String()
+}
+
+// sessionMapping changes the inputs of a session as one text, since a line may be appended in two pieces, and cuts it again: no word changes its
+// length.
+func sessionMapping(session []integratordCase, m *Mutator) (change Mapping, inputs []string) {
+	keep, all := integratordVocabulary, ""
+	for _, c := range session {
+		keep, all = keep+c.Config, all+c.input()
+	}
+	change = m.For(keep, all)
+	all = change.Text(all)
+	for _, c := range session {
+		n := len(c.input())
+		inputs, all = append(inputs, all[:n]), all[n:]
+	}
+	return change, inputs
+}
+
+// changedFile changes a file that a program was handed. A word at the end of a log that was cut is changed as the beginning of the word it was.
+func changedFile(change Mapping, content string, c integratordCase) string {
+	fragment := cutWord.FindStringSubmatchIndex(content)
+	if fragment == nil {
+		return change.Text(content)
+	}
+	part := content[fragment[2]:fragment[3]]
+	for _, word := range hexWord.FindAllString(c.input(), -1) {
+		if strings.HasPrefix(word, part) {
+			return change.Text(content[:fragment[2]]) + change.Text(word)[:len(part)] + change.Text(content[fragment[3]:])
 		}
 	}
+	return change.Text(content)
+}
+
+var cutWord = regexp.MustCompile(`([0-9a-f]{6,})\.\.\.'`)
+
+// replay runs one case. The alerts are appended as the recording has them: that analysisd makes these lines of the datagrams is compared by the kinds
+// engine and vault-passes.
+func (b *integratordBench) replay(c integratordCase, first bool, change Mapping, input string) (string, error) {
+	before, all := "", input
 	if strings.Contains(c.About, "while integratord is down") {
 		// All but the last alert are written before the daemon starts.
-		last = string(c.AlertsJSON[len(c.AlertsJSON)-1]) + "\n"
-		before, all = strings.TrimSuffix(all, last), last
+		last := strings.LastIndexByte(strings.TrimSuffix(input, "\n"), '\n') + 1
+		before, all = input[:last], input[last:]
 	}
-	change := m.For(c.Config+integratordVocabulary, all)
-	if err := b.append(change.Text(before)); err != nil {
+	if err := b.append(before); err != nil {
 		return "", err
 	}
 	logBefore := len(b.log.Lines())
@@ -258,7 +295,7 @@ func (b *integratordBench) replay(c integratordCase, first bool, m *Mutator) (st
 		return "", err
 	}
 	began := time.Now()
-	if err := b.append(change.Text(all)); err != nil {
+	if err := b.append(all); err != nil {
 		return "", err
 	}
 	runs := b.wait(c, began, len(runsBefore), logBefore)
@@ -278,7 +315,7 @@ func (b *integratordBench) replay(c integratordCase, first bool, m *Mutator) (st
 		log = append(log, change.Text(line))
 	}
 	return joinDifferences([]string{
-		b.compareRuns(c.Runs, runs[len(runsBefore):], began, change),
+		b.compareRuns(c, runs[len(runsBefore):], began, change),
 		linesDiff("file left", c.TempFiles, leftNames),
 		linesDiff("log line", integratordLog(log, ""), integratordLog(b.log.Lines()[logBefore:], b.home)),
 	}), nil
@@ -324,14 +361,15 @@ func (b *integratordBench) wait(c integratordCase, began time.Time, runsBefore, 
 
 // compareRuns compares what programs were started with. Not compared: the seconds and the random part in the names of temp files, the exact times,
 // the numbers of pipes, and, unless the oracle is root, users and groups.
-func (b *integratordBench) compareRuns(want []integratordRun, got []probeRecord, began time.Time, change Mapping) string {
+func (b *integratordBench) compareRuns(c integratordCase, got []probeRecord, began time.Time, change Mapping) string {
+	want := c.Runs
 	if len(want) != len(got) {
 		return fmt.Sprintf("programs ran %d times, recorded are %d", len(got), len(want))
 	}
 	var differences []string
 	for i, r := range want {
 		where := fmt.Sprintf("run %d: ", i)
-		differences = append(differences, prefix(where, linesDiff("fact", r.facts(change), b.facts(got[i]))),
+		differences = append(differences, prefix(where, linesDiff("fact", r.facts(change, c), b.facts(got[i]))),
 			prefix(where, nearby("started", int64(r.StartedAfter*1000), got[i].Started.Sub(began))))
 	}
 	return joinDifferences(differences)
@@ -342,7 +380,7 @@ var tempName = regexp.MustCompile(`/[\w./-]*?/?(custom-[\w.]+?)-\d+-(-?)\d+\.(al
 
 func maskTemp(text string) string { return tempName.ReplaceAllString(text, "$1-….$3") }
 
-func (r integratordRun) facts(change Mapping) (list []string) {
+func (r integratordRun) facts(change Mapping, c integratordCase) (list []string) {
 	for i, arg := range r.Argv {
 		list = append(list, fmt.Sprintf("argv[%d] %s", i, maskTemp(arg)))
 	}
@@ -366,7 +404,7 @@ func (r integratordRun) facts(change Mapping) (list []string) {
 		if isRoot() {
 			owner = f.UID + ":" + f.GID + " "
 		}
-		list = append(list, fmt.Sprintf("file %d: %s %s%d bytes", f.ArgvIndex, f.Mode, owner, f.Size), "content "+change.Text(string(content)))
+		list = append(list, fmt.Sprintf("file %d: %s %s%d bytes", f.ArgvIndex, f.Mode, owner, f.Size), "content "+changedFile(change, string(content), c))
 	}
 	return list
 }
