@@ -25,6 +25,7 @@ type app struct {
 	store     *store.Store // nil in a trial
 	resolvers *resolvers
 	screen    *screen.Screen
+	better    chan struct{} // some cluster's resolver may have better answers than before
 	line      *pipeline.Pipeline
 	publisher *publish.Publisher
 	responder *response.Responder
@@ -33,7 +34,7 @@ type app struct {
 
 // newApp puts the parts together. With trial the store is left alone, and there are no workers.
 func newApp(ctx context.Context, cfg config.Config, log logrus.FieldLogger, trial bool) (*app, error) {
-	a := &app{cfg: cfg, log: log}
+	a := &app{cfg: cfg, log: log, better: make(chan struct{}, 1)}
 	if err := a.assemble(ctx, trial); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -63,7 +64,7 @@ func (a *app) assemble(ctx context.Context, trial bool) error {
 	}
 	a.closers = append(a.closers, func() error { a.resolvers.close(); return nil })
 	a.line = pipeline.New(a.cfg, pipeline.Deps{
-		Store: keep, Resolver: a.resolvers, Screen: a.screen, Rules: rules, Log: a.log, Committed: a.committed,
+		Store: keep, Resolver: a.resolvers, Screen: a.screen, Rules: rules, Log: a.log, Committed: a.committed, Better: a.better,
 	})
 	if trial {
 		return nil

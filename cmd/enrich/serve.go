@@ -78,6 +78,7 @@ func (a *app) serve(ctx context.Context, since time.Duration) error {
 	running.Go(func() error { return a.takeOwnRequests(ctx) })
 	for _, resolver := range a.resolvers.clusters {
 		running.Go(func() error { resolver.Run(ctx); return nil })
+		running.Go(func() error { return a.tellBetter(ctx, resolver.Better()) })
 	}
 	err = running.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -112,6 +113,21 @@ func (a *app) takeOwnRequests(ctx context.Context) error {
 		}
 		if err := ownids.Take(a.cfg.Store.Dir, func(id string) { a.screen.Own(id, time.Now()) }); err != nil {
 			a.log.WithError(err).Warn("serve: requests of commands may be taken for an intruder's")
+		}
+	}
+}
+
+// tellBetter hands one cluster's signals on to the line.
+func (a *app) tellBetter(ctx context.Context, signals <-chan struct{}) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-signals:
+		}
+		select {
+		case a.better <- struct{}{}:
+		default: // the line has not taken the last one yet
 		}
 	}
 }

@@ -31,6 +31,13 @@ func Enriched(in escalation.Input, decision escalation.Decision, incident string
 	return e
 }
 
+// Late makes the one event that may follow Enriched's about the same alert, when who it was was found out later.
+func Late(in escalation.Input, decision escalation.Decision, incident string) Event {
+	e := Enriched(in, decision, incident)
+	e.ID, e.Late = IDOf(KindEnriched, in.Alert.Key.String(), "late"), true
+	return e
+}
+
 // AgentOf is the agent in whose name events about the alert are published.
 func AgentOf(a *alert.Alert) Agent { return Agent{ID: a.Agent.ID, Name: a.Agent.Name, IP: a.Agent.IP} }
 

@@ -41,6 +41,7 @@ type Event struct {
 	Seen      *Seen     `json:"seen,omitempty"`
 	Decision  *Decision `json:"decision,omitempty"`
 	Incident  string    `json:"incident,omitempty"`
+	Late      bool      `json:"late,omitempty"` // decided again, because who it was could be told better than at first
 	Response  *Response `json:"response,omitempty"`
 	Gap       *Gap      `json:"gap,omitempty"`
 	Shortened []string  `json:"shortened,omitempty"` // fields that were left out because the event was too long

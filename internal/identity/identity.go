@@ -216,7 +216,10 @@ func (id Identity) Better(other Identity) bool {
 	if other.Rung == RungNone || id.Rung != other.Rung {
 		return other.Rung == RungNone || id.Rung < other.Rung
 	}
-	return id.Confidence == Confirmed && other.Confidence != Confirmed
+	if id.Confidence != Confirmed {
+		return false
+	}
+	return other.Confidence != Confirmed || other.MayImprove() && !id.MayImprove()
 }
 
 // Subject is the key under which acts of the same actor are counted: the entity, else the accessor (raw or

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"custom-vault/internal/escalation"
 	"custom-vault/internal/event"
 	"custom-vault/internal/incident"
 	"custom-vault/internal/screen"
@@ -62,7 +63,11 @@ func (p *Pipeline) judge(j *job, look *look) {
 		j.commit.Bookmarks = map[string]string{j.Source: j.Bookmark}
 	}
 	for _, identified := range j.identified {
-		if !p.keepOwn(j, identified) {
+		switch {
+		case p.keepOwn(j, identified):
+		case identified.before != nil:
+			p.keepLate(j, identified, look)
+		default:
 			p.keep(j, p.decide(p.observe(identified), look), look)
 		}
 	}
@@ -85,7 +90,7 @@ func (p *Pipeline) judge(j *job, look *look) {
 // empty reports whether there is nothing to commit.
 func (j *job) empty() bool {
 	c := &j.commit
-	return len(c.Bookmarks)+len(c.Alerts)+len(c.Incidents)+len(c.Events)+len(c.Intents)+len(c.Seen)+len(c.Own) == 0
+	return len(c.Bookmarks)+len(c.Alerts)+len(c.Late)+len(c.Incidents)+len(c.Events)+len(c.Intents)+len(c.Seen)+len(c.Own) == 0
 }
 
 // keepOwn keeps what is our own doing, and says whether the alert is that.
@@ -117,9 +122,18 @@ func (p *Pipeline) keep(j *job, d Decided, look *look) {
 	if d.Event != nil {
 		p.publish(j, *d.Event, d.Alert.Timestamp)
 	}
+	p.keepIntent(j, d, look)
+	p.late.add(d, look.now)
+}
+
+// keepIntent gathers the response that was decided on, unless an earlier decision about the same alert led to one.
+func (p *Pipeline) keepIntent(j *job, d Decided, look *look) {
+	if d.before != nil && d.before.Decision.Action > escalation.Notify {
+		return
+	}
 	switch intent, ok, err := d.intent(look.now); {
 	case err != nil:
-		log.WithError(err).Error("keep: the response that was decided on cannot be written down")
+		p.log.WithError(err).WithField("alert", d.Alert.ID).Error("keep: the response that was decided on cannot be written down")
 	case ok:
 		j.commit.Intents = append(j.commit.Intents, intent)
 		look.planned(d.Cluster)

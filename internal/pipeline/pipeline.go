@@ -47,6 +47,7 @@ type Deps struct {
 	Log      logrus.FieldLogger
 	// Committed is called after a commit that left events or intents; it must not block.
 	Committed func(events, intents int)
+	Better    <-chan struct{}  // says that the resolver may have better answers than before; may be nil
 	Observer  Observer         // nil for nobody
 	Windows   *observe.Windows // those of the line before this one, which has ended; nil for new ones
 }
@@ -58,6 +59,7 @@ type Pipeline struct {
 	log       logrus.FieldLogger
 	windows   *observe.Windows
 	seen      Observer
+	late      late
 	incidents *otter.Cache[[2]string, *incident.Incident]
 }
 

@@ -36,7 +36,10 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 		select {
 		case j := <-jobs:
 			p.insist(ctx, j)
+		case <-p.deps.Better:
+			p.insistLate(ctx)
 		case <-time.After(tick):
+			p.insistLate(ctx)
 			p.insist(ctx, p.newJob(Batch{}))
 		case <-reading.Done():
 		}
@@ -46,6 +49,13 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 		return nil
 	}
 	return err
+}
+
+// insistLate asks again who acted in alerts that could not be told well.
+func (p *Pipeline) insistLate(ctx context.Context) {
+	if j := p.again(ctx); j != nil {
+		p.insist(ctx, j)
+	}
 }
 
 // read reads a source. It parses ahead: the next batch's alerts while this one's are decided and kept.

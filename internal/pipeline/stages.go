@@ -42,6 +42,7 @@ type (
 	Identified struct {
 		Accepted
 		Identity identity.Identity
+		before   *Decided // what was decided with a worse answer; nil the first time
 	}
 	// Observed is an alert with what its subject did lately.
 	Observed struct {
@@ -164,6 +165,14 @@ func (p *Pipeline) decide(in Observed, look *look) Decided {
 	out.Decision = escalation.Decide(p.deps.Rules, out.Input)
 	for _, problem := range out.Decision.Problems {
 		p.log.WithField("problem", problem).Error("decide: a rule could not be evaluated")
+	}
+	if in.before != nil {
+		out.Incident = in.before.Incident // it was counted there
+		if in.before.Event != nil || p.worthPublishing(out) {
+			e := event.Late(out.Input, out.Decision, out.incidentID())
+			out.Event = &e
+		}
+		return out
 	}
 	out.Incident = look.join(out)
 	if p.worthPublishing(out) {

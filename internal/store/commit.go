@@ -33,6 +33,13 @@ type Handled struct {
 	Identity string
 }
 
+// Late is what changes of an alert that is decided again.
+type Late struct {
+	Key      alert.Key
+	Decision string
+	Identity string
+}
+
 // Event is an event to publish.
 type Event struct {
 	ID        string
@@ -57,6 +64,7 @@ type Commit struct {
 	At        time.Time
 	Bookmarks map[string]string // source → bookmark
 	Alerts    []Handled
+	Late      []Late // alerts of before, decided again with a better identity
 	Incidents []incident.Incident
 	Events    []Event
 	Intents   []Intent
@@ -70,6 +78,7 @@ const (
 	insertAlert = `INSERT INTO alerts
   (key, alert_id, node, at, source, kind, rule_id, level, agent, cluster, subject, outcome, incident, decision, identity, kept)
   VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16) ON CONFLICT DO NOTHING`
+	updateLate  = `UPDATE alerts SET decision=$2, identity=$3 WHERE key=$1`
 	insertEvent = `INSERT INTO outbox
   (event_id, seq, agent_id, agent_name, agent_ip, body, state, attempts, created, due, sent, seen, fault)
   VALUES ($1,$2,$3,$4,$5,$6,'pending',0,$7,0,0,0,'') ON CONFLICT DO NOTHING`
@@ -90,6 +99,9 @@ const (
 func (s *Store) Commit(ctx context.Context, c Commit) error {
 	err := s.write(ctx, func(w *writing) error {
 		if err := w.alerts(c.Alerts, c.At); err != nil {
+			return err
+		}
+		if err := w.late(c.Late); err != nil {
 			return err
 		}
 		if err := w.incidents(c.Incidents); err != nil {
@@ -115,6 +127,16 @@ func (w *writing) alerts(alerts []Handled, at time.Time) error {
 		if err := w.exec(insertAlert, a.Key[:], a.AlertID, a.Node, millis(a.At), a.Source, a.Kind, a.RuleID, a.Level, a.Agent,
 			a.Cluster, a.Subject, a.Outcome, a.Incident, a.Decision, a.Identity, millis(at)); err != nil {
 			return fmt.Errorf("keep alert %s: %w", a.Key, err)
+		}
+	}
+	return nil
+}
+
+func (w *writing) late(alerts []Late) error {
+	for i := range alerts {
+		a := &alerts[i]
+		if err := w.exec(updateLate, a.Key[:], a.Decision, a.Identity); err != nil {
+			return fmt.Errorf("keep late decision on alert %s: %w", a.Key, err)
 		}
 	}
 	return nil
