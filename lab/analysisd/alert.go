@@ -1,11 +1,11 @@
 package analysisd
 
 import (
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
-	"custom-vault/lab/analysisd/internal/cjson"
+	"custom-vault/lab/cjson"
 )
 
 const (
@@ -15,29 +15,26 @@ const (
 	maxPlace = 1023
 )
 
-// syslogHost finds the host of a syslog header in the whole line (json_extended.c).
-var syslogHost = regexp.MustCompile(`^[A-Z][a-z][a-z] [ 0123][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9] ([^ ]+)`)
-
 // line makes the line of alerts.json or, if archive is set, of archives.json, which has full_log
 // in any case.
 func (e *Engine) line(ev *event, id string, archive bool) []byte {
-	root := cjson.NewObject()
-	root.SetString("timestamp", ev.at.Format("2006-01-02T15:04:05.000-0700"))
+	root := newObject()
+	root.Add("timestamp", cjson.Text(ev.at.Format("2006-01-02T15:04:05.000-0700")))
 	var ruleItem *cjson.Value
 	if ev.rule != nil {
-		ruleItem = cjson.NewObject()
-		root.Set("rule", ruleItem)
+		ruleItem = newObject()
+		root.Add("rule", ruleItem)
 	}
-	agent, manager := cjson.NewObject(), cjson.NewObject()
-	root.Set("agent", agent)
-	root.Set("manager", manager)
-	root.SetString("id", id)
-	manager.SetString("name", e.opt.ManagerName)
+	agent, manager := newObject(), newObject()
+	root.Add("agent", agent)
+	root.Add("manager", manager)
+	root.Add("id", cjson.Text(id))
+	manager.Add("name", cjson.Text(e.opt.ManagerName))
 	if ev.rule != nil {
 		e.ruleInto(root, ruleItem, ev)
 	}
 
-	data := cjson.NewObject()
+	data := newObject()
 	for _, s := range [...]struct {
 		key string
 		f   static
@@ -46,16 +43,16 @@ func (e *Engine) line(ev *event, id string, archive bool) []byte {
 		ev.into(data, s.key, s.f)
 	}
 	if archive || ev.rule == nil || !ev.rule.noFullLog {
-		root.SetString("full_log", ev.fullLog)
+		root.Add("full_log", cjson.Text(ev.fullLog))
 	}
-	agent.SetString("id", ev.agentID)
+	agent.Add("id", cjson.Text(ev.agentID))
 	var head *cjson.Value
 	if ev.static[programName].has || ev.timestamp.has {
-		head = cjson.NewObject()
-		root.Set("predecoder", head)
+		head = newObject()
+		root.Add("predecoder", head)
 		ev.into(head, "program_name", programName)
 		if ev.timestamp.has {
-			head.SetString("timestamp", ev.timestamp.s)
+			head.Add("timestamp", cjson.Text(ev.timestamp.s))
 		}
 	}
 	for _, s := range [...]struct {
@@ -66,20 +63,19 @@ func (e *Engine) line(ev *event, id string, archive bool) []byte {
 		ev.into(data, s.key, s.f)
 	}
 	ev.decoderInto(root, data)
-	if len(data.Items) > 0 {
-		root.Set("data", data)
+	if len(data.Members) > 0 {
+		root.Add("data", data)
 	}
 	e.originInto(root, agent, head, ev)
 	if ev.rule != nil {
 		groupsInto(ruleItem, ev.rule.group)
 	}
-	// The log stands there twice, as text and as data, with escapes.
-	return cjson.Append(make([]byte, 0, 3*len(ev.fullLog)+1024), root)
+	return root.Print()
 }
 
 func (ev *event) into(v *cjson.Value, key string, f static) {
 	if ev.static[f].has {
-		v.SetString(key, ev.static[f].s)
+		v.Add(key, cjson.Text(ev.static[f].s))
 	}
 }
 
@@ -87,31 +83,45 @@ func (ev *event) into(v *cjson.Value, key string, f static) {
 func (e *Engine) ruleInto(root, v *cjson.Value, ev *event) {
 	r := ev.rule
 	if r.level != 0 {
-		v.Set("level", cjson.NewInt(r.level))
+		v.Add("level", integer(r.level))
 	}
-	v.SetString("description", ev.comment)
+	v.Add("description", cjson.Text(ev.comment))
 	if r.id != 0 {
-		v.SetString("id", strconv.Itoa(r.id))
+		v.Add("id", cjson.Text(strconv.Itoa(r.id)))
 	}
 	if m := e.mitre(r); m != nil {
-		v.Set("mitre", m)
+		v.Add("mitre", m)
 	}
 	if r.cve.has {
-		v.SetString("cve", r.cve.s)
+		v.Add("cve", cjson.Text(r.cve.s))
 	}
 	if r.info.has {
-		v.SetString("info", r.info.s)
+		v.Add("info", cjson.Text(r.info.s))
 	}
 	if r.search != noSearch {
-		v.Set("frequency", cjson.NewInt(r.frequency+2))
+		v.Add("frequency", integer(r.frequency+2))
 	}
 	if !r.noCounter {
-		v.Set("firedtimes", cjson.NewInt(ev.firedTimes))
+		v.Add("firedtimes", integer(ev.firedTimes))
 	}
-	v.Set("mail", cjson.NewBool(chosen(r.mailAlert, r.level, e.opt.EmailAlertLevel)))
+	v.Add("mail", boolean(chosen(r.mailAlert, r.level, e.opt.EmailAlertLevel)))
 	if len(ev.lastEvents) > 1 && ev.lastEvents[1] != "" {
-		root.SetString("previous_output", strings.Join(ev.lastEvents, "\n"))
+		root.Add("previous_output", cjson.Text(strings.Join(ev.lastEvents, "\n")))
 	}
+}
+
+func newObject() *cjson.Value     { return &cjson.Value{Kind: cjson.Object} }
+func integer(n int) *cjson.Value  { return &cjson.Value{Kind: cjson.Number, Number: float64(n)} }
+func boolean(b bool) *cjson.Value { return &cjson.Value{Kind: cjson.Bool, Bool: b} }
+
+// member finds the first member of that name, in any case (ASCII), as cJSON_GetObjectItem does.
+func member(v *cjson.Value, name string) *cjson.Value {
+	for _, m := range v.Members {
+		if equalFold(m.Name, name) {
+			return m.Value
+		}
+	}
+	return nil
 }
 
 func chosen(c choice, level, threshold int) bool {
@@ -134,16 +144,16 @@ func (ev *event) decoderInto(root, data *cjson.Value) {
 			}
 		}
 	}
-	v := cjson.NewObject()
-	root.Set("decoder", v)
+	v := newObject()
+	root.Add("decoder", v)
 	if d.parent != "" {
-		v.SetString("parent", d.parent)
+		v.Add("parent", cjson.Text(d.parent))
 	}
 	if d.name != "" {
-		v.SetString("name", d.name)
+		v.Add("name", cjson.Text(d.name))
 	}
 	if d.ftsComment != "" {
-		v.SetString("ftscomment", d.ftsComment)
+		v.Add("ftscomment", cjson.Text(d.ftsComment))
 	}
 }
 
@@ -151,26 +161,26 @@ func (ev *event) decoderInto(root, data *cjson.Value) {
 // the name; a text that is an array becomes one (W_JSON_AddField).
 func addField(v *cjson.Value, key, value string) {
 	if head, rest, nested := strings.Cut(key, "."); nested {
-		inner := v.Get(head)
+		inner := member(v, head)
 		if inner == nil {
-			inner = cjson.NewObject()
-			v.Set(head, inner)
+			inner = newObject()
+			v.Add(head, inner)
 		}
 		if inner.Kind == cjson.Object {
 			addField(inner, rest, value)
 		}
 		return
 	}
-	if v.Get(key) != nil {
+	if member(v, key) != nil {
 		return
 	}
 	if strings.HasPrefix(value, "[") {
-		if array, end, ok := cjson.Parse(value); ok && end == len(value) {
-			v.Set(key, array)
+		if array, end, err := cjson.Parse([]byte(value)); err == nil && end == len(value) {
+			v.Add(key, array)
 			return
 		}
 	}
-	v.SetString(key, value)
+	v.Add(key, cjson.Text(value))
 }
 
 // originInto writes who sent the event, and from which place (W_ParseJSON).
@@ -179,28 +189,57 @@ func (e *Engine) originInto(root, agent, head *cjson.Value, ev *event) {
 	fromAgent := strings.HasPrefix(loc, "(")
 	switch {
 	case fromAgent:
-		agent.SetString("name", ev.static[hostname].s)
+		agent.Add("name", cjson.Text(ev.static[hostname].s))
 	case ev.agentID == "000":
-		agent.SetString("name", e.opt.ManagerName)
+		agent.Add("name", cjson.Text(e.opt.ManagerName))
 	}
-	if m := syslogHost.FindStringSubmatch(ev.fullLog); m != nil {
+	if host := syslogHost(ev.fullLog); host != "" {
 		if head == nil {
-			head = cjson.NewObject()
-			root.Set("predecoder", head)
+			head = newObject()
+			root.Add("predecoder", head)
 		}
-		head.SetString("hostname", m[1])
+		head.Add("hostname", cjson.Text(host))
 	}
 	if ip, ok := agentAddress(loc); ok && ip != "any" {
-		agent.SetString("ip", ip)
+		agent.Add("ip", cjson.Text(ip))
 	}
 	if !fromAgent {
-		root.SetString("location", loc)
+		root.Add("location", cjson.Text(loc))
 		return
 	}
 	if _, place, ok := strings.Cut(loc[:min(len(loc), maxPlace)], ">"); ok {
-		root.SetString("location", place)
+		root.Add("location", cjson.Text(place))
 	}
 	agentless(root, ev.agentID, loc)
+}
+
+// syslogHost finds the host behind a date of the form "Jan 02 15:04:05 " at the head of the whole
+// line. It is looked for anew, apart from what pre-decoding found (W_JSON_ParseHostname).
+func syslogHost(line string) string {
+	const form = "Aaa 00 00:00:00 "
+	if len(line) <= len(form) {
+		return ""
+	}
+	for i := range len(form) {
+		c := line[i]
+		ok := c == form[i]
+		switch form[i] {
+		case 'A':
+			ok = 'A' <= c && c <= 'Z'
+		case 'a':
+			ok = 'a' <= c && c <= 'z'
+		case '0':
+			ok = isDigit(c)
+			if i == len("Aaa ") {
+				ok = c == ' ' || '0' <= c && c <= '3'
+			}
+		}
+		if !ok {
+			return ""
+		}
+	}
+	host, _, _ := strings.Cut(line[len(form):], " ")
+	return host
 }
 
 // agentAddress is what stands two bytes behind the first closing parenthesis, up to a hyphen.
@@ -233,12 +272,12 @@ func agentless(root *cjson.Value, agentID, loc string) {
 	if !ok {
 		return
 	}
-	v := cjson.NewObject()
-	v.SetString("script", script)
-	v.SetString("user", user)
-	v.SetString("host", host)
-	root.Set("agentless", v)
-	root.Remove("agent")
+	v := newObject()
+	v.Add("script", cjson.Text(script))
+	v.Add("user", cjson.Text(user))
+	v.Add("host", cjson.Text(host))
+	root.Add("agentless", v)
+	root.Members = slices.DeleteFunc(root.Members, func(m cjson.Member) bool { return m.Name == "agent" })
 }
 
 // compliance lists the prefixes of groups that an alert shows under a name of their own.
@@ -248,8 +287,8 @@ var compliance = [...]struct{ prefix, key string }{
 }
 
 func groupsInto(v *cjson.Value, group string) {
-	groups := cjson.NewArray()
-	v.Set("groups", groups)
+	groups := &cjson.Value{Kind: cjson.Array}
+	v.Add("groups", groups)
 next:
 	for _, name := range strings.Split(group[:min(len(group), maxGroups)], ",") {
 		if name == "" {
@@ -260,14 +299,14 @@ next:
 			if !ok {
 				continue
 			}
-			list := v.Get(c.key)
+			list := member(v, c.key)
 			if list == nil {
-				list = cjson.NewArray()
-				v.Set(c.key, list)
+				list = &cjson.Value{Kind: cjson.Array}
+				v.Add(c.key, list)
 			}
-			list.Items = append(list.Items, cjson.NewString(requirement))
+			list.Items = append(list.Items, cjson.Text(requirement))
 			continue next
 		}
-		groups.Items = append(groups.Items, cjson.NewString(name))
+		groups.Items = append(groups.Items, cjson.Text(name))
 	}
 }

@@ -1,10 +1,11 @@
 package analysisd
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
-	"custom-vault/lab/analysisd/internal/cjson"
+	"custom-vault/lab/cjson"
 )
 
 // jsonStatics are the keys that JSON_Decoder puts into static fields when they stand at the top
@@ -63,37 +64,35 @@ func (e *Engine) decodeJSON(ev *event) {
 	if !input.has {
 		return
 	}
-	value, _, ok := cjson.Parse(input.s)
-	if !ok {
+	value, _, err := cjson.Parse([]byte(input.s))
+	if err != nil {
 		return
 	}
-	e.flatten(ev, value.Items, "")
+	e.flatten(ev, value.Members, "")
 }
 
-// flatten turns the items of an object into fields, with dots between the names.
-func (e *Engine) flatten(ev *event, items []*cjson.Value, prefix string) {
-	for _, item := range items {
-		key := item.Key
+// flatten turns the members of an object into fields, with dots between the names.
+func (e *Engine) flatten(ev *event, members []cjson.Member, prefix string) {
+	for _, m := range members {
+		key, item := m.Name, m.Value
 		if prefix != "" {
 			key = prefix + "." + key
 		}
 		switch item.Kind {
 		case cjson.String:
-			e.fillJSON(ev, key, item.Text)
+			e.fillJSON(ev, key, item.String)
 		case cjson.Number:
-			e.fillJSON(ev, key, number(item))
-		case cjson.True:
-			e.fillJSON(ev, key, "true")
-		case cjson.False:
-			e.fillJSON(ev, key, "false")
+			e.fillJSON(ev, key, number(item.Number))
+		case cjson.Bool:
+			e.fillJSON(ev, key, strconv.FormatBool(item.Bool))
 		case cjson.Null:
 			if !ev.decoder.discardNull {
 				e.fillJSON(ev, key, "null")
 			}
 		case cjson.Object:
-			e.flatten(ev, item.Items, key)
+			e.flatten(ev, item.Members, key)
 		case cjson.Array:
-			value := cjson.Pretty(item)
+			value := item.Pretty()
 			if ev.decoder.csvArrays {
 				value = csv(item.Items)
 			}
@@ -105,11 +104,11 @@ func (e *Engine) flatten(ev *event, items []*cjson.Value, prefix string) {
 }
 
 // number prints 32 bit integers as such and all else with %f, cut to 63 characters.
-func number(v *cjson.Value) string {
-	if i := v.Int(); float64(i) == v.Float {
+func number(f float64) string {
+	if i := int32(min(max(f, math.MinInt32), math.MaxInt32)); float64(i) == f {
 		return strconv.Itoa(int(i))
 	}
-	s := strconv.FormatFloat(v.Float, 'f', 6, 64)
+	s := strconv.FormatFloat(f, 'f', 6, 64)
 	switch s {
 	case "+Inf":
 		return "inf"
@@ -127,13 +126,11 @@ func csv(items []*cjson.Value) string {
 		part := ""
 		switch item.Kind {
 		case cjson.String:
-			part = item.Text
+			part = item.String
 		case cjson.Number:
-			part = number(item)
-		case cjson.True:
-			part = "true"
-		case cjson.False:
-			part = "false"
+			part = number(item.Number)
+		case cjson.Bool:
+			part = strconv.FormatBool(item.Bool)
 		case cjson.Null:
 			part = "null"
 		case cjson.Array, cjson.Object:

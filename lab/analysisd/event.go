@@ -3,8 +3,6 @@ package analysisd
 import (
 	"strings"
 	"time"
-
-	"custom-vault/lab/analysisd/internal/cjson"
 )
 
 // static numbers the fields that Eventinfo has members for. The first seventeen stand in the
@@ -105,7 +103,7 @@ func (ev *event) set(f static, value string) { ev.static[f] = some(value) }
 // find looks up a dynamic field by name, in any case; the first of a name counts (FindField).
 func (ev *event) find(name string) (string, bool) {
 	for i := range ev.fields {
-		if cjson.EqualFold(ev.fields[i].key, name) {
+		if equalFold(ev.fields[i].key, name) {
 			return ev.fields[i].value, true
 		}
 	}
@@ -128,6 +126,11 @@ func (ev *event) index(names map[string]int) {
 			ev.byName[n] = i + 1
 		}
 	}
+}
+
+// equalFold compares in any case, ASCII only, as strcasecmp does in the C locale.
+func equalFold(a, b string) bool {
+	return len(a) == len(b) && lowerASCII(a) == lowerASCII(b)
 }
 
 func lowerASCII(s string) string {

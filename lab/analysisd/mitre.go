@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"custom-vault/lab/analysisd/internal/cjson"
+	"custom-vault/lab/cjson"
 	"custom-vault/lab/osxml"
 )
 
@@ -145,9 +145,17 @@ func (e *Engine) mitre(r *rule) *cjson.Value {
 	if len(tactics) == 0 {
 		return nil
 	}
-	v := cjson.NewObject()
-	v.Set("id", cjson.NewStrings(ids))
-	v.Set("tactic", cjson.NewStrings(tactics))
-	v.Set("technique", cjson.NewStrings(names))
+	v := newObject()
+	v.Add("id", texts(ids))
+	v.Add("tactic", texts(tactics))
+	v.Add("technique", texts(names))
+	return v
+}
+
+func texts(list []string) *cjson.Value {
+	v := &cjson.Value{Kind: cjson.Array}
+	for _, s := range list {
+		v.Items = append(v.Items, cjson.Text(s))
+	}
 	return v
 }

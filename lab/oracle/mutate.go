@@ -31,7 +31,7 @@ func (m Mapping) Text(s string) string {
 var (
 	uuidWord    = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 	tokenWord   = regexp.MustCompile(`\bhv[sb]\.[A-Za-z0-9_-]{20,}|\b[a-z]+_[0-9a-f]{8}\b`)
-	hexWord     = regexp.MustCompile(`\b[0-9a-f]{16,}\b`)
+	hexWord     = regexp.MustCompile(`\b[0-9a-f]{16,128}\b`)
 	addressWord = regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`)
 	numberWord  = regexp.MustCompile(`\b[1-9]\d{3,8}\b`)
 	// namedWord finds what stands behind keys whose values are names and paths.
@@ -112,21 +112,22 @@ func addressKept(word, keep string) bool {
 // letters for letters of the same case. The first digit of a number stays, so that it keeps its
 // size.
 func (m *Mutator) other(word string, taken, words map[string]bool) string {
+	hex := uuidWord.MatchString(word) || hexWord.MatchString(word)
+	number, address := numberWord.MatchString(word), addressWord.MatchString(word)
 	for try := 0; ; try++ {
 		stream := newStream(fmt.Sprintf("%d %d %s", m.seed, try, word))
-		hex := uuidWord.MatchString(word) || hexWord.MatchString(word)
-		number := numberWord.MatchString(word)
 		out := []byte(word)
 		for i, c := range out {
 			switch {
-			case number && i == 0, addressWord.MatchString(word) && (i == 0 || out[i-1] == '.'):
+			case number && i == 0, address && (i == 0 || out[i-1] == '.'):
 			case hex && c != '-':
 				out[i] = "0123456789abcdef"[stream.next(16)]
 			case '0' <= c && c <= '9':
-				out[i] = byte('0' + stream.next(10))
-				if addressWord.MatchString(word) {
-					out[i] = byte('0' + stream.next(5))
+				digits := 10
+				if address {
+					digits = 5 // so that no part exceeds 255
 				}
+				out[i] = byte('0' + stream.next(digits))
 			case 'a' <= c && c <= 'z':
 				out[i] = byte('a' + stream.next(26))
 			case 'A' <= c && c <= 'Z':
