@@ -362,3 +362,38 @@ func tail(ctx context.Context, path string, lines chan<- []byte) {
 		}
 	}
 }
+
+// TestLateIdentity raises an alert while Vault is sealed, and another about a hashed accessor that is in no index yet.
+// Both are identified later, and said so once.
+func TestLateIdentity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "    hash_index: {enabled: true, per_second: 100}\n")
+	bob, eve := w.user(t, "bob", "readonly"), w.create(t, w.admin, "auth/token/create-orphan", map[string]any{"policies": []string{"readonly"}})
+	raw := w.record(t, "raw", "response", w.read(t, bob.ClientToken, "raw"))
+	hashed := w.record(t, "file", "response", w.read(t, eve.ClientToken, "hashed"))
+	s := serve(t, w)
+	if _, err := w.root.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.raise(t, raw.Line)
+	s.raise(t, hashed.Line)
+	await(t, "the first events", func() bool { return s.eventsOf("enriched") == 2 })
+	must(t, w.server.Unseal(t.Context()))
+	late := func() (raw, hashed int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, event := range s.events {
+			if strings.Contains(event, `"late":true`) && strings.Contains(event, `"rung":"accessor"`) {
+				raw++
+			}
+			if strings.Contains(event, `"late":true`) && strings.Contains(event, `"rung":"hash"`) {
+				hashed++
+			}
+		}
+		return raw, hashed
+	}
+	awaitFor(t, time.Minute, "late events", func() bool { raw, hashed := late(); return raw > 0 && hashed > 0 })
+	if raw, hashed := late(); raw != 1 || hashed != 1 || s.eventsOf("enriched") != 4 {
+		t.Errorf("%d and %d late events, %d in all", raw, hashed, s.eventsOf("enriched"))
+	}
+}
