@@ -59,7 +59,11 @@ func (a *app) assemble(ctx context.Context, trial bool) error {
 		}
 	}
 	a.screen = screen.New(func() screen.Self { return a.resolvers.self() }, known)
-	if a.resolvers, err = newResolvers(a.cfg, a.screen, a.log); err != nil {
+	own, err := loadOwnTokens(a.cfg.Store.Dir, trial, a.log)
+	if err != nil {
+		return failed(err)
+	}
+	if a.resolvers, err = newResolvers(a.cfg, a.screen, own, a.log); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
 	a.closers = append(a.closers, func() error { a.resolvers.close(); return nil })

@@ -54,14 +54,15 @@ func checkFiles(cfg config.Config) error {
 type resolvers struct {
 	clusters map[string]*vaultlookup.Resolver
 	record   *vaultlookup.Resolver // knows no Vault: identities come from the record
+	own      *ownTokens
 }
 
-func newResolvers(cfg config.Config, trace vaultlookup.Trace, log logrus.FieldLogger) (*resolvers, error) {
+func newResolvers(cfg config.Config, trace vaultlookup.Trace, own *ownTokens, log logrus.FieldLogger) (*resolvers, error) {
 	record, err := vaultlookup.New(vaultlookup.Options{})
 	if err != nil {
 		return nil, err
 	}
-	r := &resolvers{clusters: make(map[string]*vaultlookup.Resolver), record: record}
+	r := &resolvers{clusters: make(map[string]*vaultlookup.Resolver), record: record, own: own}
 	for _, cluster := range cfg.Clusters {
 		if !asks(cluster) {
 			continue
@@ -142,7 +143,7 @@ func (r *resolvers) Resolve(ctx context.Context, cluster string, a *alert.Alert,
 	return r.record.Resolve(ctx, a)
 }
 
-// self is how our own tokens show in audit records.
+// self is how our own tokens show in audit records, those of earlier daemons included.
 func (r *resolvers) self() screen.Self {
 	var self screen.Self
 	for _, resolver := range r.clusters {
@@ -152,7 +153,7 @@ func (r *resolvers) self() screen.Self {
 			self.EntityIDs = append(self.EntityIDs, own.EntityID)
 		}
 	}
-	return self
+	return r.own.with(self)
 }
 
 // login gets our own tokens for a command that asks once and ends.

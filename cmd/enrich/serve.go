@@ -96,6 +96,7 @@ func (a *app) firstLogin(ctx context.Context) {
 	if err := a.resolvers.login(ctx); err != nil {
 		a.log.WithError(err).Error("lookup: identities come from the audit record alone until Vault takes our token")
 	}
+	a.resolvers.self() // kept before the first request is made in its name
 }
 
 // takeEvery is well below the screen's patience: a command's requests must be known before they are judged.
