@@ -13,6 +13,7 @@ func newConfig(opts *options) *cobra.Command {
 		Use:   "config",
 		Short: "Check the configuration, or print what can be in it",
 		Args:  cobra.NoArgs,
+		RunE:  help,
 	}
 	command.AddCommand(newConfigCheck(opts), newConfigReference())
 	return command

@@ -61,17 +61,17 @@ func runLookup(ctx context.Context, cfg config.Config, name, key string, asJSON 
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	if err := resolver.Login(ctx); err != nil {
-		return &exitError{code: codeOf(err), err: err}
+		return &exitError{code: codeOf(err), err: at(cluster, err)}
 	}
 	who, lookupErr := resolver.Lookup(ctx, key)
 	if lookupErr != nil && who.Rung == identity.RungNone {
-		return &exitError{code: codeOf(lookupErr), err: lookupErr}
+		return &exitError{code: codeOf(lookupErr), err: at(cluster, lookupErr)}
 	}
 	if err := printIdentity(stdout, who, asJSON); err != nil {
 		return failed(err)
 	}
 	if lookupErr != nil {
-		return &exitError{code: codeOf(lookupErr), err: lookupErr}
+		return &exitError{code: codeOf(lookupErr), err: at(cluster, lookupErr)}
 	}
 	return nil
 }
@@ -94,7 +94,10 @@ func chooseCluster(cfg config.Config, name string) (config.Cluster, error) {
 		}
 		names = append(names, cluster.Name)
 	}
-	if name == "" {
+	switch {
+	case len(names) == 0:
+		return config.Cluster{}, errors.New("no clusters are configured, so there is no Vault to ask")
+	case name == "":
 		return config.Cluster{}, fmt.Errorf("say which cluster with --cluster: %s", strings.Join(names, ", "))
 	}
 	return config.Cluster{}, fmt.Errorf("no cluster is called %q: there are %s", name, strings.Join(names, ", "))
@@ -103,6 +106,15 @@ func chooseCluster(cfg config.Config, name string) (config.Cluster, error) {
 func onlyToStderr(cfg config.Config) config.Config {
 	cfg.Log.File, cfg.Log.Level, cfg.Log.Format = "", "warning", "text"
 	return cfg
+}
+
+// at says which Vault an error is about.
+func at(cluster config.Cluster, err error) error {
+	addresses := make([]string, len(cluster.Nodes))
+	for i, node := range cluster.Nodes {
+		addresses[i] = node.Address
+	}
+	return fmt.Errorf("cluster %s at %s: %w", cluster.Name, strings.Join(addresses, ", "), err)
 }
 
 // codeOf is the exit code of a lookup that failed.
@@ -151,7 +163,7 @@ func identityLines(who identity.Identity) [][2]string {
 		[2]string{"hashed", who.AccessorHash},
 	)
 	if n := who.Entity; n != nil {
-		lines = append(lines, [2]string{"entity", n.ID + " " + n.Name + disabledWord(n)})
+		lines = append(lines, [2]string{"entity", strings.TrimSpace(n.ID+" "+n.Name) + disabledWord(n)})
 		for _, alias := range n.Aliases {
 			lines = append(lines, [2]string{"  alias", fmt.Sprintf("%s at %s (%s)", alias.Name, alias.Mount, alias.MountType)})
 		}

@@ -57,9 +57,13 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          help, // so that cobra looks at Args, and an unknown command is an error
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&opts.config, "config", "c", "/etc/custom-vault/config.yml", "configuration file")
 	root.AddCommand(newServe(opts), newAlert(opts), newLookup(opts), newConfig(opts), newVersion())
 	return root
 }
+
+// help is what a command does that only has others below it.
+func help(cmd *cobra.Command, _ []string) error { return failed(cmd.Help()) }
