@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -137,7 +138,7 @@ func (w *workshop) execd(c execdCase, m *Mutator) (string, error) {
 	log := &osseclog.Memory{}
 	config := execd.Config{
 		Home: home, Disabled: strings.Contains(c.Block, "<disabled>yes"), Env: recordedEnv(), Credential: credential(0),
-		Log: osseclog.Logger{Program: "wazuh-execd", Debug: 2, Sink: log},
+		RepeatedOffenders: offendersIn(c.Block), Log: osseclog.Logger{Program: "wazuh-execd", Debug: 2, Sink: log},
 	}
 	// An earlier daemon leaves its socket's file behind, as in the recordings.
 	earlier, err := execd.Start(execd.Config{Home: home})
@@ -173,6 +174,22 @@ func (w *workshop) execd(c execdCase, m *Mutator) (string, error) {
 	}
 	differences = append(differences, linesDiff("log line", execdLog(want), execdLog(log.Lines())))
 	return joinDifferences(differences), nil
+}
+
+var offenders = regexp.MustCompile(`<repeated_offenders>([^<]*)</repeated_offenders>`)
+
+// offendersIn are the minutes of <repeated_offenders>.
+func offendersIn(block string) (minutes []int) {
+	found := offenders.FindStringSubmatch(block)
+	if found == nil {
+		return nil
+	}
+	for _, text := range strings.Split(found[1], ",") {
+		if n, err := strconv.Atoi(strings.TrimSpace(text)); err == nil {
+			minutes = append(minutes, n)
+		}
+	}
+	return minutes
 }
 
 func (w *workshop) execdHome(c execdCase, change Mapping) (string, error) {

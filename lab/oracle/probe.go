@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // The recordings of integratord and execd are what a probe saw that those daemons started. The lab's daemons start the very same program as the
@@ -212,11 +213,18 @@ func (p *probe) step(command, argument string) (code int, ended bool) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case "segv":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
-		time.Sleep(time.Second)
-		return 139, true
+		p.note(probeEvent{Event: "kill"})
+		dieOf(syscall.SIGSEGV)
 	}
 	return 0, false
+}
+
+// dieOf lets a signal end the program that Go's runtime would catch.
+func dieOf(s syscall.Signal) {
+	var action struct{ handler, flags, restorer, mask uint64 } // all zero: SIG_DFL
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action.mask), 0, 0)
+	_ = syscall.Kill(os.Getpid(), s)
+	select {}
 }
 
 // background starts a child that outlives the probe, holding its input and output open or not.
