@@ -194,7 +194,7 @@ func TestManyAlertsCostFewLookups(t *testing.T) {
 	for i := range alerts {
 		s.raise(t, lines[i%actors])
 	}
-	await(t, "the last event", func() bool { return s.eventsOf("enriched") >= alerts })
+	awaitFor(t, 3*time.Minute, "the last event", func() bool { return s.eventsOf("enriched") >= alerts })
 	for path, n := range w.asked(t) {
 		limit := actors
 		switch path {
@@ -223,7 +223,7 @@ func TestNewHashCostsOneList(t *testing.T) {
 	s.raise(t, w.record(t, "file", "response", w.read(t, first.ClientToken, "first")).Line)
 	// Read seldom: the audit file is what is counted, and it grows by 3 kB a hash.
 	hashes, looked := 0, time.Now()
-	awaitFor(t, 30*time.Second+time.Duration(live)*20*time.Millisecond, "hashing all live tokens", func() bool {
+	awaitFor(t, 2*time.Minute+time.Duration(live)*20*time.Millisecond, "hashing all live tokens", func() bool {
 		if time.Since(looked) < 2*time.Second {
 			return false
 		}
@@ -392,7 +392,7 @@ func TestLateIdentity(t *testing.T) {
 		}
 		return raw, hashed
 	}
-	awaitFor(t, time.Minute, "late events", func() bool { raw, hashed := late(); return raw > 0 && hashed > 0 })
+	awaitFor(t, 2*time.Minute, "late events", func() bool { raw, hashed := late(); return raw > 0 && hashed > 0 })
 	if raw, hashed := late(); raw != 1 || hashed != 1 || s.eventsOf("enriched") != 4 {
 		t.Errorf("%d and %d late events, %d in all", raw, hashed, s.eventsOf("enriched"))
 	}
