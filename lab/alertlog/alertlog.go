@@ -45,6 +45,16 @@ func Open(dir, name string, now time.Time) (*Writer, error) {
 // Path is the name that readers follow.
 func (w *Writer) Path() string { return filepath.Join(w.dir, w.name+".json") }
 
+// DatedPath is the name under which the current file stays when the day is over; empty after Close.
+func (w *Writer) DatedPath() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil {
+		return ""
+	}
+	return w.dated
+}
+
 // Offset is where the next line will begin in the current file. analysisd makes an alert's id of it and of the second.
 //
 // The real daemon counts in alerts.log when that plain-text log is on (the default) and in alerts.json when it is off; the lab writes no
