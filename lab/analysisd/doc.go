@@ -8,6 +8,6 @@
 // the real daemon by package oracle; where the two disagree, the recording is right.
 //
 // Not implemented, and refused when a ruleset asks for it: the elements time, weekday, if_fts,
-// check_diff, compiled_rule, ignore and check_if_ignored of rules, the accumulator and the
-// plugins other than JSON_Decoder of decoders.
+// check_diff and compiled_rule of rules, the accumulator and the plugins other than JSON_Decoder
+// of decoders.
 package analysisd

@@ -19,6 +19,8 @@ type Options struct {
 	EmailAlertLevel int
 	// MemorySize is <memory_size>, how many events the frequency rules have; 0 stands for 8192.
 	MemorySize int
+	// NoArchive leaves Result.Archive out, as a manager without <logall_json> does.
+	NoArchive bool
 	// Offset is the number behind the dot of an alert's id: where in the alert log of the day
 	// the alert begins. If nil, the engine counts the bytes of its own alerts.
 	Offset func() int64
@@ -106,7 +108,9 @@ func (e *Engine) Process(datagram []byte, at time.Time) Result {
 	if r := e.match(ev); r != nil {
 		e.fire(ev, r, &res)
 	}
-	res.Archive = e.line(ev, e.id(at), true)
+	if !e.opt.NoArchive {
+		res.Archive = e.line(ev, e.id(at), true)
+	}
 	if ev.rule != nil {
 		e.remember(ev)
 	}

@@ -244,7 +244,8 @@ func (p *predecoder) identity() {
 
 // otherDate reads the dates that no host and program follow.
 func (p *predecoder) otherDate(start, n int) {
-	length, cut, from := 0, 1, p.log
+	cut, from := 1, p.log
+	var length int
 	switch {
 	// Mon Apr 17 18:27:14 2006 1 (xferlog)
 	case n > 28 && p.has(start, mark{3, ' '}, mark{7, ' '}, mark{10, ' '}, mark{13, ':'}, mark{16, ':'}, mark{19, ' '}, mark{24, ' '}, mark{26, ' '}):

@@ -144,7 +144,7 @@ func (e *Engine) walk(ev *event, n *node) *rule {
 	if !r.accepts(ev) {
 		return nil
 	}
-	if r.search != noSearch && !e.search(ev, r) {
+	if r.context && r.search != noSearch && !e.search(ev, r) {
 		ev.lastEvents = nil
 		return nil
 	}

@@ -329,7 +329,7 @@ func (l *loader) compileRule(d *ruleDraft) error {
 	}
 	var err error
 	if d.matchedGroup.has {
-		d.rule.matchedGroupText = d.matchedGroup.s
+		d.matchedGroupText = d.matchedGroup.s
 		if d.rule.matchedGroup, err = osregex.CompileMatch(d.matchedGroup.s); err != nil {
 			return l.refuse("(1450): Syntax error on regex: '%s': %d.", d.matchedGroup.s, 0)
 		}

@@ -44,7 +44,10 @@ func (l *loader) ruleElement(d *ruleDraft, e *osxml.Element) error {
 		return l.ruleOption(d, e)
 	case "mitre":
 		l.ruleMitre(d, e)
-	case "time", "weekday", "if_fts", "check_diff", "compiled_rule", "ignore", "check_if_ignored":
+	case "ignore", "check_if_ignored":
+		// Without effect: analysisd compares the line that it looks for with lines that still
+		// have their newline (fts.c:220-275).
+	case "time", "weekday", "if_fts", "check_diff", "compiled_rule":
 		return l.refuse("The lab has no '%s', which rule '%d' asks for.", name, d.id)
 	default:
 		return l.ruleContext(d, name, e)
@@ -229,19 +232,20 @@ func lookupNamed(name string) (lookup, bool) {
 	return 0, false
 }
 
-// ruleInfo checks the attributes of <info>, which change nothing.
+// ruleInfo checks the first attribute of <info>, which changes nothing.
 func (l *loader) ruleInfo(e *osxml.Element) {
-	for _, a := range e.Attributes {
-		if !strings.EqualFold(a.Name, "type") {
-			_ = l.refuse("rules_op: Element info has invalid attribute \"%s\"", a.Name)
-			return
-		}
-		switch a.Value {
-		case "text", "link", "cve", "osvdb":
-		default:
-			_ = l.refuse("rules_op: Element info attribute \"%s\" has invalid value \"%s\"", a.Name, a.Value)
-		}
+	if len(e.Attributes) == 0 {
 		return
+	}
+	a := e.Attributes[0]
+	if !strings.EqualFold(a.Name, "type") {
+		_ = l.refuse("rules_op: Element info has invalid attribute \"%s\"", a.Name)
+		return
+	}
+	switch a.Value {
+	case "text", "link", "cve", "osvdb":
+	default:
+		_ = l.refuse("rules_op: Element info attribute \"%s\" has invalid value \"%s\"", a.Name, a.Value)
 	}
 }
 
@@ -314,9 +318,9 @@ func (l *loader) ruleContext(d *ruleDraft, name string, e *osxml.Element) error 
 
 // ruleSame reads same_* and different_* of static fields.
 func (l *loader) ruleSame(d *ruleDraft, name string, e *osxml.Element) error {
-	set, what := &d.same, ""
-	var ok bool
-	if what, ok = strings.CutPrefix(name, "same_"); !ok {
+	set := &d.same
+	what, ok := strings.CutPrefix(name, "same_")
+	if !ok {
 		set = &d.different
 		if what, ok = strings.CutPrefix(name, "different_"); !ok {
 			what, ok = strings.CutPrefix(name, "not_same_")

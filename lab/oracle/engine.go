@@ -104,7 +104,7 @@ func loadRuleset(dir string) (*ruleset, error) {
 	if err := json.Unmarshal(data, &out.config); err != nil {
 		return nil, fmt.Errorf("read %s/ruleset.json: %w", dir, err)
 	}
-	home := fs.FS(os.DirFS(dir))
+	home := os.DirFS(dir)
 	src := analysisd.Sources{Files: etc{home}, Stock: out.config.Stock, DecoderOrderSize: out.config.InternalOptions["analysisd.decoder_order_size"]}
 	for _, kind := range []string{"decoders", "rules", "lists"} {
 		entries, err := fs.ReadDir(home, kind)
