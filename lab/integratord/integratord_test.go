@@ -100,6 +100,9 @@ func must(t *testing.T, err error) {
 
 func (s *site) install(t *testing.T, name string, mode os.FileMode) {
 	t.Helper()
+	// No process is forked meanwhile: it would hold the file open for writing for a moment, and a program that is open so cannot be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	self, err := os.Executable()
 	must(t, err)
 	in, err := os.Open(self)

@@ -89,6 +89,9 @@ func (w *workshop) put(home, path string, mode os.FileMode, script []string) err
 func isRoot() bool { return os.Geteuid() == 0 }
 
 func copyFile(from, to string, mode os.FileMode) error {
+	// No process is forked meanwhile: it would hold the file open for writing for a moment, and a program that is open so cannot be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	in, err := os.Open(from)
 	if err != nil {
 		return fmt.Errorf("copy the probe: %w", err)
