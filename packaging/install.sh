@@ -3,6 +3,7 @@
 # Owners are set when this runs as root and the user exists; otherwise each is named, for whoever unpacks DESTDIR.
 # A configuration that is there already is never touched.
 set -euo pipefail
+umask 022 # folders that are made on the way, below DESTDIR or /usr/share
 
 role=${1:?usage: install.sh manager|agent}
 root=${DESTDIR:-}
@@ -10,12 +11,13 @@ bin=${BIN:?where the built binaries are}
 ossec=$root/var/ossec
 notes=()
 
-# own USER:GROUP PATH
+# own USER:GROUP PATH [NAME]: NAME is what PATH will be called in the end.
 own() {
   if [ "$(id -u)" = 0 ] && id -u "${1%%:*}" >/dev/null 2>&1 && getent group "${1##*:}" >/dev/null; then
     chown "$1" "$2"
   else
-    notes+=("chown $1 ${2#"$root"}")
+    local name=${3:-$2}
+    notes+=("chown $1 ${name#"$root"}")
   fi
 }
 
@@ -23,7 +25,7 @@ own() {
 put() {
   mkdir -p "$(dirname "$4")"
   install -m 0600 "$3" "$4.new"
-  own "$2" "$4.new"
+  own "$2" "$4.new" "$4"
   chmod "$1" "$4.new"
   mv -f "$4.new" "$4"
   echo "  ${4#"$root"}"

@@ -70,9 +70,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := play(ctx, s, tell, o); err != nil {
 		return err
 	}
-	if o.Keep {
-		s.keep(ctx, o)
+	if !o.Keep {
+		return nil
 	}
+	if err := tell.write(filepath.Join(o.Dir, "timeline.json")); err != nil { // it is looked at while all is running
+		return err
+	}
+	s.keep(ctx, o)
 	return nil
 }
 
@@ -133,7 +137,7 @@ func (s *stage) act(ctx context.Context, tell *teller, watch *watcher, mode Mode
 		asked <- answer{status, at, err}
 	}()
 	timeline, err := s.story.Run(ctx, story.Pace{BetweenReads: pace}, func(step story.Step) {
-		tell.tellAt(step.At, KindVault, "%s: %d %s", step.Text, step.Status, strings.TrimSpace(step.Reason))
+		tell.tellAt(step.At, KindVault, "%s", strings.TrimSpace(fmt.Sprintf("%s: %d %s", step.Text, step.Status, step.Reason)))
 	})
 	if err != nil {
 		return fmt.Errorf("bob's story: %w", err)
@@ -185,7 +189,8 @@ Everything is still running; Ctrl-C ends it.
   alerts          %s
   log of enrich   %s
   configuration   %s
+  timeline        %s
 `, s.vault.Address(), s.vault.CAFile(), s.vault.CAFile(), s.vault.Address(), s.story.AuditFile, s.manager.URL(), s.manager.CAFile(),
-		s.manager.QueueSocket(), s.manager.AlertsFile(), s.path("enrich.log"), s.path("config.yml"))
+		s.manager.QueueSocket(), s.manager.AlertsFile(), s.path("enrich.log"), s.path("config.yml"), filepath.Join(o.Dir, "timeline.json"))
 	<-ctx.Done()
 }

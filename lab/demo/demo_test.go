@@ -3,9 +3,14 @@ package demo
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +58,76 @@ func TestBobsStoryEndsWithASealedVault(t *testing.T) {
 			t.Errorf("no alert of rule %s: %v", rule, timeline.Alerts)
 		}
 	}
+}
+
+// KEEP=1 is for people who look for themselves: what they are told of is there, and the end of ctx, which is Ctrl-C,
+// ends everything.
+func TestWhatIsKeptCanBeLookedAtUntilItIsEnded(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	ctx, end := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer end()
+	kept := make(chan string, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Options{Mode: Observe, Keep: true, Repository: filepath.Join("..", ".."), Dir: dir, Out: forText("Ctrl-C", kept)})
+	}()
+	var told string
+	select {
+	case told = <-kept:
+	case err := <-ended:
+		t.Fatalf("ended by itself: %v", err)
+	}
+	var timeline Timeline
+	if text, err := os.ReadFile(filepath.Join(dir, "timeline.json")); err != nil || json.Unmarshal(text, &timeline) != nil || timeline.Identity.Name != "bob" {
+		t.Errorf("the timeline while all is running: %v\n%s", err, text)
+	}
+	command := regexp.MustCompile(`curl --cacert (\S+) (https://\S+)`).FindStringSubmatch(told)
+	if command == nil {
+		t.Fatalf("no command to ask vault with in %q", told)
+	}
+	if answer, err := get(t, command[1], command[2]); err != nil || !strings.Contains(answer, `"sealed":false`) {
+		t.Errorf("vault says %q, %v", answer, err)
+	}
+	end()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := get(t, command[1], command[2]); err == nil {
+		t.Error("vault still runs")
+	}
+}
+
+// forText is a writer that hands over the first text that is written with a mark in it.
+func forText(mark string, found chan<- string) io.Writer {
+	return writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), mark) {
+			found <- string(p)
+		}
+		return len(p), nil
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func get(t *testing.T, ca, url string) (string, error) {
+	t.Helper()
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return "", err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	answer, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return string(body), err
 }
 
 func TestObserveModeDecidesAndDoesNothing(t *testing.T) {
