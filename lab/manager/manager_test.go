@@ -332,3 +332,70 @@ func TestTheAPIUserMayCommandItsAgentsOnly(t *testing.T) {
 		t.Errorf("an agent that never connected: %d %s", status, body)
 	}
 }
+
+func TestAnalysisdComesBackWithoutTheAgentsNoticing(t *testing.T) {
+	t.Parallel()
+	l := start(t, nil)
+	token := l.logIn(t, "vault-seal")
+	l.StopAnalysisd()
+	if status, body := l.seal(t, token, "001"); status != http.StatusInternalServerError || !strings.Contains(body, "wazuh-analysisd->stopped") {
+		t.Errorf("meanwhile: %d %s", status, body)
+	}
+	must(t, l.StartAnalysisd())
+	appendTo(t, l.audit, `[vault audit] {"a":"after"}`+"\n")
+	until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "after") })
+	if status, body := l.seal(t, token, "001"); status != http.StatusOK || body != sent {
+		t.Errorf("afterwards: %d %s", status, body)
+	}
+}
+
+func TestALocalResponseWithoutAgentRunsOnTheManager(t *testing.T) {
+	t.Parallel()
+	l := start(t, func(cfg *manager.Config) {
+		cfg.OssecConf = strings.Replace(ossecConf, "<location>local</location>", "<location>local</location><level>3</level>", 1)
+		write(t, filepath.Join(cfg.Home, "active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\n")
+	})
+	must(t, l.Event([]byte(`1:/var/log/vault_audit.log:[vault audit] {"n":1}`)))
+	until(t, "the manager's own execd", func() bool { return len(l.ResponseRuns("000")) == 1 })
+	if n := len(l.ResponseRuns("001")); n != 0 {
+		t.Errorf("%d responses on the agent", n)
+	}
+}
+
+func TestLogtestShowsWhatAnEventWouldBecome(t *testing.T) {
+	t.Parallel()
+	l := start(t, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, l.URL()+"/logtest",
+		strings.NewReader(`{"event":"[vault audit] {\"n\":7}","log_format":"syslog","location":"x"}`))
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer "+l.logIn(t, "wazuh"))
+	r.Header.Set("Content-Type", "application/json")
+	if status, body := l.do(t, r); status != http.StatusOK || !strings.Contains(body, `"id": "100611"`) || !strings.Contains(body, `"alert": true`) {
+		t.Errorf("%d %s", status, body)
+	}
+	if content(l.AlertsFile()) != "" {
+		t.Error("logtest wrote an alert")
+	}
+}
+
+func TestATooLargeResponseIsSentAndNeverArrives(t *testing.T) {
+	t.Parallel()
+	l := start(t, nil)
+	token := l.logIn(t, "vault-seal")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, l.URL()+"/active-response?agents_list=001",
+		strings.NewReader(`{"command":"!vault-seal","alert":{"data":{"p":"`+strings.Repeat("x", 65400)+`"}}}`))
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	if status, body := l.do(t, r); status != http.StatusOK || body != sent {
+		t.Errorf("%d %s", status, body)
+	}
+	l.seal(t, token, "001")
+	until(t, "the small one behind it", func() bool { return len(l.ResponseRuns("001")) > 0 })
+	if n := strings.Count(content(l.received), "\n"); n != 1 {
+		t.Errorf("%d responses ran, want only the small one", n)
+	}
+	if !strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: Incorrect message size:") {
+		t.Errorf("ossec.log does not tell: %s", content(l.LogFile()))
+	}
+}

@@ -59,7 +59,6 @@ type desk struct {
 	held   int // a socket that was connected before the daemon stopped
 	paused int // the one that filled the queue of a paused daemon
 	rules  *analysisd.Ruleset
-	before queue.Counters
 }
 
 func runQueue(dir string, m *Mutator, report *Report) error {
