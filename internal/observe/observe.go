@@ -53,6 +53,7 @@ type subject struct {
 type act struct {
 	at        time.Time
 	requestID string
+	sum       uint64 // of requestID: looking for one does not follow 256 pointers
 	operation string
 	path      string
 	number    int // of path
@@ -98,9 +99,9 @@ func (w *Windows) touch(name string) *subject {
 }
 
 func (s *subject) note(record *alert.Record) {
-	denied := record.Outcome() == alert.Denied
+	denied, sum := record.Outcome() == alert.Denied, sumOf(record.RequestID)
 	for i := range s.acts {
-		if record.RequestID != "" && s.acts[i].requestID == record.RequestID {
+		if s.acts[i].sum == sum && record.RequestID != "" && s.acts[i].requestID == record.RequestID {
 			s.acts[i].denied = s.acts[i].denied || denied
 			return
 		}
@@ -109,9 +110,18 @@ func (s *subject) note(record *alert.Record) {
 		s.acts, s.full = append(s.acts[:0], s.acts[1:]...), true
 	}
 	s.acts = append(s.acts, act{
-		at: record.Time, requestID: record.RequestID, operation: record.Operation, path: record.Path,
+		at: record.Time, requestID: record.RequestID, sum: sum, operation: record.Operation, path: record.Path,
 		number: s.number(record.Path), denied: denied,
 	})
+}
+
+// sumOf is FNV-1a's. Ids that were made to have the same one cost time, and nothing else.
+func sumOf(id string) uint64 {
+	sum := uint64(14695981039346656037)
+	for i := range len(id) {
+		sum = (sum ^ uint64(id[i])) * 1099511628211
+	}
+	return sum
 }
 
 // number gives a path its number. When paths of acts that are long forgotten have piled up, all are numbered anew.

@@ -31,6 +31,8 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 	for _, source := range sources {
 		readers.Go(func() error { return p.read(reading, source, jobs) })
 	}
+	ticks := time.NewTicker(tick) // also where batches come without a pause
+	defer ticks.Stop()
 	for ctx.Err() == nil && reading.Err() == nil {
 		p.seen.Turn()
 		select {
@@ -38,7 +40,7 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 			p.insist(ctx, j)
 		case <-p.deps.Better:
 			p.insistLate(ctx)
-		case <-time.After(tick):
+		case <-ticks.C:
 			p.insistLate(ctx)
 			p.insist(ctx, p.newJob(Batch{}))
 		case <-reading.Done():

@@ -22,7 +22,6 @@ CREATE TABLE IF NOT EXISTS alerts (
   identity  TEXT NOT NULL,   -- JSON, empty likewise
   kept      BIGINT NOT NULL  -- when it was handled: what is forgotten goes by this, since its own time may be anything
 );
-CREATE INDEX IF NOT EXISTS alerts_at ON alerts (at);
 CREATE INDEX IF NOT EXISTS alerts_kept ON alerts (kept);
 
 -- How far each source was read, in the words of package follow.
