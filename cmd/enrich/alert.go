@@ -122,9 +122,7 @@ func printDecided(w io.Writer, d pipeline.Decided, asJSON bool) error {
 		}
 		out.Event = body
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return failed(encoder.Encode(out))
+	return failed(printJSON(w, out))
 }
 
 func printSteps(w io.Writer, d pipeline.Decided) error {

@@ -20,7 +20,7 @@ func newLog(cfg config.Config, stderr io.Writer) (log *logrus.Logger, closeLog f
 	log.SetLevel(levels[cfg.Log.Level])
 	log.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true})
 	if cfg.Log.Format == "json" {
-		log.SetFormatter(&logrus.JSONFormatter{})
+		log.SetFormatter(new(visibleFormat))
 	}
 	path := cfg.LogFile()
 	if path == "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,9 +133,7 @@ func codeOf(err error) int {
 
 func printIdentity(w io.Writer, who identity.Identity, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(who)
+		return printJSON(w, who)
 	}
 	var out strings.Builder
 	for _, line := range identityLines(who) {

@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		exit = &exitError{code: exitUsage, err: err} // cobra's own complaints are about usage
 	}
 	if exit.err != nil {
-		fmt.Fprintln(stderr, "enrich:", exit.err)
+		fmt.Fprintln(stderr, "enrich:", visibleLines(exit.err.Error()))
 	}
 	return exit.code
 }

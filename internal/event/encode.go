@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -195,4 +196,28 @@ func Visible(s string) string {
 	return out.String()
 }
 
+// VisibleJSON does the same for JSON, whose value stays the same: encoding/json escapes what is below a blank and no
+// more, yet U+009B alone begins an escape sequence, and U+202E turns the rest of the line.
+func VisibleJSON(text []byte) []byte {
+	if bytes.IndexFunc(text, hiddenInJSON) < 0 {
+		return text
+	}
+	out := make([]byte, 0, len(text)+64)
+	for _, r := range string(text) {
+		switch {
+		case !hiddenInJSON(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}
+
 func hidden(r rune) bool { return !unicode.IsPrint(r) }
+
+// hiddenInJSON leaves alone what is below a blank: it stands between the values only.
+func hiddenInJSON(r rune) bool { return r >= ' ' && hidden(r) }

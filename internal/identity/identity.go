@@ -94,7 +94,7 @@ type Identity struct {
 	Rung       Rung       `json:"rung"`
 	Confidence Confidence `json:"confidence"`
 	Why        Reason     `json:"why,omitempty"`
-	At         time.Time  `json:"at"` // when Vault was asked; zero when it was not
+	At         time.Time  `json:"at,omitzero"` // when Vault was asked; zero when it was not
 
 	Accessor     string `json:"accessor,omitempty"`      // raw
 	AccessorHash string `json:"accessor_hash,omitempty"` // as the audit device wrote it
