@@ -46,6 +46,11 @@ test: build vaultserver ## all tests, race detector on
 	go test -race ./...
 	cd lab && go vet ./... && go test -race -count=1 ./...  # -count=1: what they read outside the module is not in the cache's key
 
+.PHONY: torture
+torture: build vaultserver ## nothing lost, nothing twice: 10 minutes of kills; [SEED=] [MINUTES=] [BREAK=dedupe|bookmark|torn]
+	@cd lab && $(GO_BUILD) -o ../$(BIN)/torture ./cmd/torture
+	@$(BIN)/torture $(if $(SEED),-seed $(SEED)) $(if $(MINUTES),-minutes $(MINUTES)) $(if $(BREAK),-break $(BREAK))
+
 .PHONY: oracle
 oracle: ## hold the lab to recordings of real daemons: CASES=DIR [MUTATE=SEED]
 	@test -n "$(CASES)" || { echo 'usage: make oracle CASES=DIR [MUTATE=SEED]' >&2; exit 2; }
