@@ -229,6 +229,25 @@ func TestNothingIsSentThatIsHeldBackAfterTheDecision(t *testing.T) {
 	}
 }
 
+// An intent to seal needs a decision to seal as its ground, and no other.
+func TestAnIntentThatIsNotItsGroundIsDropped(t *testing.T) {
+	t.Parallel()
+	in(t, []*agent{obeys()}, func(t *testing.T, w *world) {
+		detail, err := Ground{Decision: decision()}.Detail()
+		if err != nil {
+			t.Fatal(err)
+		}
+		intent := store.Intent{ID: "int-1", Cluster: "prod", Action: escalation.Disable, Created: time.Now(), Detail: detail}
+		if err := w.store.Commit(t.Context(), store.Commit{At: time.Now(), Intents: []store.Intent{intent}}); err != nil {
+			t.Fatal(err)
+		}
+		w.respond(t)
+		if last := w.last(t); len(w.sent()) != 0 || last.state != "held" || last.detail != "the intent is to disable, its ground is a decision to seal" {
+			t.Errorf("orders %q, told %+v", w.sent(), last)
+		}
+	})
+}
+
 func TestTheHaltFileStopsAPlanThatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	in(t, []*agent{obeys(), sentInVain()}, func(t *testing.T, w *world) {

@@ -21,12 +21,13 @@ import (
 const (
 	childDir  = "STORE_TEST_DIR"
 	childRole = "STORE_TEST_ROLE"
+	childFrom = "STORE_TEST_FROM"
 )
 
 func TestMain(m *testing.M) {
 	switch dir := os.Getenv(childDir); os.Getenv(childRole) {
 	case "commit":
-		os.Exit(report(commitForEver(dir)))
+		os.Exit(report(commitForEver(dir, os.Getenv(childFrom))))
 	case "full disk":
 		os.Exit(report(fillDisk(dir)))
 	case "open":
@@ -52,12 +53,16 @@ func child(t *testing.T, role, dir string) *exec.Cmd {
 }
 
 // commitForEver commits one after the other, and says of each when Commit has returned.
-func commitForEver(dir string) error {
+func commitForEver(dir, from string) error {
 	s, err := Open(context.Background(), dir)
 	if err != nil {
 		return err
 	}
-	for i := 0; ; i++ {
+	i, err := strconv.Atoi(from)
+	if err != nil {
+		return err
+	}
+	for ; ; i++ {
 		if err := s.Commit(context.Background(), commitOf(strconv.Itoa(i))); err != nil {
 			return err
 		}
@@ -69,7 +74,9 @@ func commitForEver(dir string) error {
 func TestAKillInTheMiddleOfCommitsLosesNoneAndHalvesNone(t *testing.T) {
 	dir := folder(t)
 	for round := range 5 {
+		from := 1_000_000 * (round + 1) // further than a child comes
 		cmd := child(t, "commit", dir)
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", childFrom, from))
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +89,7 @@ func TestAKillInTheMiddleOfCommitsLosesNoneAndHalvesNone(t *testing.T) {
 			if last, err = strconv.Atoi(lines.Text()); err != nil {
 				t.Fatal(err)
 			}
-			if last == 10+3*round {
+			if last == from+10+3*round {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -92,18 +99,18 @@ func TestAKillInTheMiddleOfCommitsLosesNoneAndHalvesNone(t *testing.T) {
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Fatalf("the child was not killed: %v", err)
 		}
-		checkAfterCrash(t, dir, last)
+		checkAfterCrash(t, dir, from, last)
 	}
 }
 
-func checkAfterCrash(t *testing.T, dir string, last int) {
+func checkAfterCrash(t *testing.T, dir string, from, last int) {
 	t.Helper()
 	s := openIn(t, dir) // the lock of a dead process is free
 	next := len(kept(t, s, strconv.Itoa(last+1)))
 	if next != 0 && next != 6 {
 		t.Errorf("of the commit that was under way there are %d parts of 6", next)
 	}
-	for i := range last + 1 {
+	for i := from; i <= last; i++ {
 		want := 5 // all but the bookmark, which has moved on
 		if i == last && next == 0 {
 			want = 6
