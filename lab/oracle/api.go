@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"custom-vault/lab/agent"
@@ -129,9 +130,11 @@ type apiUser struct {
 }
 
 // turnable is a clock that can be put on.
-type turnable struct{ ahead time.Duration }
+type turnable struct{ ahead atomic.Int64 }
 
-func (c *turnable) now() time.Time { return time.Now().Add(c.ahead) }
+func (c *turnable) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *turnable) turn(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func (w *workshop) apiSession(cases string, session []transcript, m *Mutator, change Mapping) (*apiSession, error) {
 	home, err := w.home()
@@ -226,10 +229,10 @@ func (s *apiSession) prepare(t *transcript) (reason string) {
 	counted := t.UntilLimit > 0 || t.WrongLogins > 0
 	switch {
 	case counted || phase != "limit" && phase != "block" && !strings.HasSuffix(t.Name, "-late"):
-		s.clock.ahead += apiTurn
+		s.clock.turn(apiTurn)
 	}
 	if t.WrongLogins > 0 || phase != "block" && s.condition == "blocked" {
-		s.clock.ahead += apiUnblock
+		s.clock.turn(apiUnblock)
 		s.condition = ""
 	}
 	if phase != "fail" {
@@ -441,7 +444,7 @@ func (s *apiSession) token(t *transcript) string {
 	u := s.userOf(t)
 	if u.changed && !strings.HasPrefix(t.Name, "token-") {
 		u.token, u.changed = "", false
-		s.clock.ahead += 2 * time.Second // a token of the second of the change would be void as well
+		s.clock.turn(2 * time.Second) // a token of the second of the change would be void as well
 	}
 	return s.tokenOf(u)
 }
@@ -491,7 +494,9 @@ func (s *apiSession) remember(t *transcript, body string, status int) {
 
 // compareProgram compares what the program on the agent read.
 func (s *apiSession) compareProgram(want [][]json.RawMessage, before int, change Mapping) string {
-	if len(want) == 0 {
+	if len(want) == 0 && s.condition == "" {
+		s.passMarker()
+	} else if len(want) == 0 {
 		time.Sleep(settle / 2)
 	}
 	waitFor(coarse, func() bool {
@@ -521,6 +526,24 @@ func (s *apiSession) compareProgram(want [][]json.RawMessage, before int, change
 		}
 	}
 	return linesDiff("line that the program read", recorded, lab)
+}
+
+// markerName is a program that the agent does not have: execd passes it by, and counts it.
+const markerName = "oracle-marker"
+
+// passMarker sends the agent's execd a response of the oracle's own and waits until it has been dealt with: so has what was on its way before.
+func (s *apiSession) passMarker() {
+	passed := func() (n int) {
+		for _, r := range s.ResponseRuns("001") {
+			if strings.HasSuffix(r.Program, markerName) {
+				n++
+			}
+		}
+		return n
+	}
+	before := passed()
+	s.Send("001", []byte(`{"version":1,"command":"!`+markerName+`"}`))
+	waitFor(late, func() bool { return passed() > before })
 }
 
 func programLine(raw json.RawMessage) string {

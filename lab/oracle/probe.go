@@ -84,7 +84,13 @@ func Probe(args []string) (code int, isProbe bool) {
 		return 0, false
 	}
 	p := &probe{record: look(args)}
-	return p.run(), true
+	leave(p.run())
+	return 0, true
+}
+
+// leave ends the process at once. Under the race detector an ordinary exit takes a second, which the recorded probe did not.
+func leave(code int) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT_GROUP, uintptr(code), 0, 0)
 }
 
 type probe struct {

@@ -434,11 +434,14 @@ func queueLength() int {
 	return n
 }
 
-// loading is how long the lab's daemon takes its time between opening the socket and reading it, as the real one does while it loads its rules.
-const loading = 300 * time.Millisecond
+// stalled is after how long without a result a send counts as blocked; loadingLimit is how long that may take to come about.
+const (
+	stalled      = 200 * time.Millisecond
+	loadingLimit = 10 * time.Second
+)
 
-// duringStart connects and sends over and over while the daemon starts. Compared are the results in their order, and that a send blocks until the
-// rules are loaded.
+// duringStart connects and sends over and over while the daemon starts: it opens its socket, and reads it only when a send has blocked, as the real
+// one does once it has loaded its rules. Compared are the results in their order, and that a send did block.
 func (d *desk) duringStart(c queueCase) (string, error) {
 	if err := d.up(); err != nil {
 		return "", err
@@ -446,50 +449,60 @@ func (d *desk) duringStart(c queueCase) (string, error) {
 	if err := d.end(); err != nil {
 		return "", err
 	}
-	results, longest := make(chan string, 10000), make(chan time.Duration, 1)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*loading)
-	defer cancel()
+	results, stop, ended := make(chan string), make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(results)
-		var most time.Duration
-		for ctx.Err() == nil {
-			began := time.Now()
-			results <- errnoName(sendOnce(ctx, d.path))
-			most = max(most, time.Since(began))
+		defer close(ended)
+		for {
+			result := errnoName(sendOnce(d.path))
+			select {
+			case results <- result:
+			case <-stop:
+				return
+			}
 			time.Sleep(5 * time.Millisecond)
 		}
-		longest <- most
 	}()
-	time.Sleep(loading / 3)
-	if err := d.listen(); err != nil {
-		return "", err
-	}
-	time.Sleep(loading)
-	d.serve()
 	var got []string
-	for result := range results {
+	note := func(result string) {
 		if len(got) == 0 || got[len(got)-1] != result {
 			got = append(got, result)
 		}
 	}
+	note(<-results) // while it is down
+	if err := d.listen(); err != nil {
+		close(stop)
+		<-ended
+		return "", err
+	}
+	blocked := false
+	for deadline := time.Now().Add(loadingLimit); !blocked && time.Now().Before(deadline); {
+		select {
+		case result := <-results:
+			note(result)
+		case <-time.After(stalled):
+			blocked = true
+		}
+	}
+	d.serve()
+	note(<-results)
+	close(stop)
+	<-ended
 	var want []string
 	for _, change := range c.Changes {
 		want = append(want, fmt.Sprint(change[1]))
 	}
-	blocked := <-longest > loading/2
 	return joinDifferences([]string{
 		linesDiff("result", want, got), linesDiff("a send blocked until the rules were loaded", []string{"true"}, []string{fmt.Sprint(blocked)}),
 	}), nil
 }
 
-func sendOnce(ctx context.Context, path string) error {
+func sendOnce(path string) error {
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // a datagram socket
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetWriteDeadline(deadline.Add(time.Second)); err != nil {
+	if err := conn.SetWriteDeadline(time.Now().Add(2 * loadingLimit)); err != nil {
 		return err
 	}
 	_, err = conn.Write([]byte("1:oracle:a line"))
