@@ -83,6 +83,7 @@ func (r Report) Problems() []string {
 	check(r.ObeyedTwice > 0, "%d orders were obeyed twice", r.ObeyedTwice)
 	check(r.Unanswered > 0, "%d decisions to seal led to nothing", r.Unanswered)
 	check(r.Unfinished > 0, "%d plans did not end", r.Unfinished)
+	check(r.Intruders > 0, "%d times an intruder was told of, and there was none", r.Intruders)
 	if r.full {
 		for _, s := range stages() {
 			check(r.Kills[s.name] < leastOfStage, "only %d kills at stage %q", r.Kills[s.name], s.name)
