@@ -34,7 +34,7 @@ type watched struct {
 
 func start(t *testing.T, change func(*agent.Config)) *watched {
 	t.Helper()
-	home := t.TempDir()
+	home := shortDir(t)
 	w := &watched{file: filepath.Join(home, "app.log"), log: &osseclog.Memory{}}
 	must(t, os.WriteFile(w.file, []byte("from before\n"), 0o640))
 	cfg := agent.Config{ID: "007", Name: "vault-7", Home: home, Poll: time.Hour, Log: w.log, Debug: 2, Files: []agent.File{{Path: w.file, Location: "/var/log/app.log"}},
@@ -232,4 +232,15 @@ func TestResponsesAreLostAfterExecdIsRestartedAlone(t *testing.T) {
 	if log := strings.Join(w.log.Lines(), "\n"); !strings.Contains(log, "Error communicating with execd") {
 		t.Errorf("logged %q", log)
 	}
+}
+
+// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

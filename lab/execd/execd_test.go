@@ -57,7 +57,7 @@ func must(t *testing.T, err error) {
 // start starts execd with a program, a shell script called tool.
 func start(t *testing.T, script string, change func(*execd.Config)) *site {
 	t.Helper()
-	s := &site{home: t.TempDir(), log: &osseclog.Memory{}, runs: make(chan execd.Run, 100), now: time.Unix(1_700_000_000, 0)}
+	s := &site{home: shortDir(t), log: &osseclog.Memory{}, runs: make(chan execd.Run, 100), now: time.Unix(1_700_000_000, 0)}
 	s.write(t, "active-response/bin/tool", 0o750, "#!/bin/sh\n"+script+"\n")
 	s.write(t, "etc/shared/ar.conf", 0o640, "tool0 - tool - 0\ntool5 - tool - 5\nabsent0 - absent - 0\n")
 	cfg := execd.Config{Home: s.home, Now: s.clock, Tick: 5 * time.Millisecond, OnRun: func(r execd.Run) { s.runs <- r },
@@ -299,4 +299,15 @@ func TestStopKillsAProgramThatHangs(t *testing.T) {
 	if r := s.next(t); r.ExitCode != -1 {
 		t.Errorf("%s", fmt.Sprint(r))
 	}
+}
+
+// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

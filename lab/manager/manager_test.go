@@ -62,7 +62,7 @@ type lab struct {
 
 func start(t *testing.T, change func(*manager.Config)) *lab {
 	t.Helper()
-	home := t.TempDir()
+	home := shortDir(t)
 	l := &lab{audit: filepath.Join(home, "vault_audit.log"), handed: filepath.Join(home, "handed"), received: filepath.Join(home, "received")}
 	write(t, filepath.Join(home, "integrations/custom-vault"), 0o550, "#!/bin/sh\ncat \"$1\" >> '"+l.handed+"'\n")
 	write(t, filepath.Join(home, "agents/001/active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\nprintf '%s\\n' \"$line\" >> '"+l.received+"'\n")
@@ -398,4 +398,15 @@ func TestATooLargeResponseIsSentAndNeverArrives(t *testing.T) {
 	if !strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: Incorrect message size:") {
 		t.Errorf("ossec.log does not tell: %s", content(l.LogFile()))
 	}
+}
+
+// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

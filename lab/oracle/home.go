@@ -80,8 +80,8 @@ func (w *workshop) put(home, path string, mode os.FileMode, script []string) err
 	if mode == 0o750 && isRoot() {
 		return os.Link(w.probe, to)
 	}
-	if !isRoot() && mode == 0o750 {
-		mode = 0o550 // who runs the oracle owns the file: integratord would refuse it
+	if !isRoot() && mode&0o020 == 0 {
+		mode &^= 0o200 // who runs the oracle owns the file, where the recorded daemon was of its group: it may not write more than that
 	}
 	return copyFile(w.probe, to, mode)
 }

@@ -50,7 +50,7 @@ func (d *desk) frames() [][]byte {
 
 func open(t *testing.T, change func(*queue.Config)) *desk {
 	t.Helper()
-	home := t.TempDir()
+	home := shortDir(t)
 	d := &desk{log: &osseclog.Memory{}}
 	d.cfg = queue.Config{Path: filepath.Join(home, "sockets/queue"), StateFile: filepath.Join(home, "run/state"),
 		Log: osseclog.Logger{Program: "wazuh-analysisd", Sink: d.log}}
@@ -256,4 +256,15 @@ func TestCapacityBoundsTheRate(t *testing.T) {
 	if took, least := time.Since(began), time.Second*(sent-2)/perSecond; took < least {
 		t.Errorf("%d events took %v, want at least %v", sent, took, least)
 	}
+}
+
+// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
