@@ -78,7 +78,6 @@ type Config struct {
 	BlockTime      time.Duration
 	// HostName of the manager, shown by GET /.
 	HostName string
-	// Logtest, when false, lets PUT /logtest answer without rules.
 }
 
 // Request is a request that came in, for tests to look at.
