@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -13,18 +12,15 @@ import (
 	"custom-vault/internal/pipeline"
 	"custom-vault/internal/publish"
 	"custom-vault/internal/response"
-	"custom-vault/internal/screen"
-	"custom-vault/internal/store"
 )
 
-// app is the line of stages with everything that it works with: the daemon's, and that of a command in the
-// foreground.
+// app is the line of stages with everything that it works with: the daemon's under one configuration, and that of a
+// command in the foreground.
 type app struct {
+	*lasting
 	cfg       config.Config
 	log       logrus.FieldLogger
-	store     *store.Store // nil in a trial
 	resolvers *resolvers
-	screen    *screen.Screen
 	better    chan struct{} // some cluster's resolver may have better answers than before
 	line      *pipeline.Pipeline
 	publisher *publish.Publisher
@@ -32,45 +28,49 @@ type app struct {
 	closers   []func() error
 }
 
-// newApp puts the parts together. With trial the store is left alone, and there are no workers.
+// newApp puts the parts together for a command in the foreground. With trial the store is left alone, and there are
+// no workers.
 func newApp(ctx context.Context, cfg config.Config, log logrus.FieldLogger, trial bool) (*app, error) {
-	a := &app{cfg: cfg, log: log, better: make(chan struct{}, 1)}
-	if err := a.assemble(ctx, trial); err != nil {
+	l, err := newLasting(ctx, cfg, log, trial)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAppOn(l, cfg, log)
+	if err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	a.closers = append([]func() error{l.close}, a.closers...)
+	return a, nil
+}
+
+// newAppOn puts the parts together on what lasts. It starts nothing.
+func newAppOn(l *lasting, cfg config.Config, log logrus.FieldLogger) (*app, error) {
+	a := &app{lasting: l, cfg: cfg, log: log, better: make(chan struct{}, 1)}
+	if err := a.assemble(); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
 }
 
-func (a *app) assemble(ctx context.Context, trial bool) error {
+func (a *app) assemble() error {
 	rules, err := rulesOf(a.cfg)
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	var known []string
-	var keep pipeline.Store = pipeline.Forgetful{}
-	if !trial {
-		if a.store, err = store.Open(ctx, a.cfg.Store.Dir); err != nil {
-			return failed(err)
-		}
-		a.closers = append(a.closers, a.store.Close)
-		keep = a.store
-		if known, err = a.store.OwnRequests(ctx, time.Now().Add(-24*time.Hour)); err != nil {
-			return failed(err)
-		}
-	}
-	a.screen = screen.New(func() screen.Self { return a.resolvers.self() }, known)
-	own, err := loadOwnTokens(a.cfg.Store.Dir, trial, a.log)
-	if err != nil {
-		return failed(err)
-	}
-	if a.resolvers, err = newResolvers(a.cfg, a.screen, own, a.log); err != nil {
+	if a.resolvers, err = newResolvers(a.cfg, a.screen, a.own, a.log); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
+	a.asking.CompareAndSwap(nil, a.resolvers)
 	a.closers = append(a.closers, func() error { a.resolvers.close(); return nil })
-	a.line = pipeline.New(a.cfg, pipeline.Deps{
-		Store: keep, Resolver: a.resolvers, Screen: a.screen, Rules: rules, Log: a.log, Committed: a.committed, Better: a.better,
-	})
-	if trial {
+	deps := pipeline.Deps{
+		Store: a.keep(), Resolver: a.resolvers, Screen: a.screen, Rules: rules, Log: a.log, Committed: a.committed,
+		Better: a.better, Windows: a.windows,
+	}
+	if a.watch != nil {
+		deps.Observer, deps.Resolver = lineWatched{a.watch}, resolverWatched{a.resolvers, a.watch.line}
+	}
+	a.line = pipeline.New(a.cfg, deps)
+	if a.store == nil {
 		return nil
 	}
 	return a.workers()
@@ -81,9 +81,14 @@ func (a *app) workers() error {
 	var err error
 	socket := publish.NewSocket(a.cfg.Wazuh.QueueSocket(), 0)
 	a.closers = append(a.closers, socket.Close)
+	var observer publish.Observer = &publishLog{log: a.log}
+	var outbox publish.Outbox = a.store
+	if w := a.watch; w != nil {
+		observer, outbox = publisherWatched{observer, w.Metrics, publisherPulse{w.publisher}}, outboxWatched{a.store, w.publisher}
+	}
 	a.publisher, err = publish.New(publish.Config{
-		Dialect: publish.DialectOf(a.cfg.Wazuh.Version), PerSecond: a.cfg.Publish.Pace, SeenWithin: a.cfg.Publish.SeenWithin, Observer: &publishLog{log: a.log},
-	}, a.store, socket)
+		Dialect: publish.DialectOf(a.cfg.Wazuh.Version), PerSecond: a.cfg.Publish.Pace, SeenWithin: a.cfg.Publish.SeenWithin, Observer: observer,
+	}, outbox, socket)
 	if err != nil {
 		return failed(err)
 	}
@@ -97,8 +102,13 @@ func (a *app) workers() error {
 		return &exitError{code: exitUsage, err: err}
 	}
 	a.closers = append(a.closers, func() error { nodes.close(); return nil })
+	var ledger response.Ledger = a.store
+	var prober response.Prober = nodes
+	if w := a.watch; w != nil {
+		ledger, api, prober = ledgerWatched{a.store, w}, w.apiOf(api), proberWatched{nodes, w.responder}
+	}
 	a.responder = response.New(response.Config{
-		Ledger: a.store, API: api, Prober: nodes, Targets: targetsOf(a.cfg), Command: a.cfg.Wazuh.API.Command,
+		Ledger: ledger, API: api, Prober: prober, Targets: targetsOf(a.cfg), Command: a.cfg.Wazuh.API.Command,
 		ObserveOnly: a.cfg.Decide.ObserveOnly, SealsPerDay: a.cfg.Decide.SealsPerDay,
 		StaleAfter: a.cfg.Decide.StaleAfter, Halted: pipeline.Halted(a.cfg.Decide),
 		Log: a.log, Told: a.publisher.Wake,

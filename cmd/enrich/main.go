@@ -61,7 +61,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&opts.config, "config", "c", "/etc/custom-vault/config.yml", "configuration file")
-	root.AddCommand(newServe(opts), newAlert(opts), newLookup(opts), newConfig(opts), newVersion())
+	root.AddCommand(newServe(opts), newAlert(opts), newLookup(opts), newConfig(opts), newStatus(opts), newVersion())
 	return root
 }
 

@@ -43,6 +43,9 @@ func (a *app) followOptions(source follow.Source) follow.Options {
 	return follow.Options{
 		Keep: alert.MayConcern, MaxLine: alert.MaxLine,
 		Notice: func(err error) {
+			if a.watch != nil {
+				a.watch.trouble(source, err)
+			}
 			entry := a.log.WithField("source", source)
 			if err != nil {
 				entry.WithError(err).Warn("follow: the file cannot be followed as it should")
