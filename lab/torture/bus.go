@@ -18,6 +18,7 @@ const (
 	topicOpened    = "opened"    // somebody opened a file of the journal
 	topicJournal   = "journal"   // the hook has written into the journal
 	topicWAL       = "wal"       // the store's write-ahead log has changed
+	topicAsked     = "asked"     // Vault has written an audit record
 	topicDatagram  = "datagram"  // an event of ours has reached the queue socket
 	topicEcho      = "echo"      // analysisd has appended an event of ours to alerts.json
 	topicSealing   = "sealing"   // the product says that a plan was written

@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,17 +22,18 @@ type stage struct {
 func stages() []stage {
 	const short, long = 3 * time.Second, 10 * time.Second
 	return []stage{
-		{name: "starting", topic: topicSpawned, within: 60 * time.Millisecond, least: 12, wait: short},
-		{name: "just following", topic: topicFollowing, within: 5 * time.Millisecond, least: 12, wait: short},
-		{name: "alert written", topic: topicAlert, skip: 5, within: 3 * time.Millisecond, least: 45, wait: short},
+		{name: "starting", topic: topicSpawned, within: 60 * time.Millisecond, least: 15, wait: short},
+		{name: "just following", topic: topicFollowing, within: 5 * time.Millisecond, least: 15, wait: short},
+		{name: "alert written", topic: topicAlert, skip: 5, within: 3 * time.Millisecond, least: 35, wait: short},
 		{name: "journal written", topic: topicJournal, skip: 5, within: 3 * time.Millisecond, least: 30, wait: short},
 		{name: "in the commit", first: topicAlert, topic: topicWAL, within: 300 * time.Microsecond, least: 45, wait: short},
 		{name: "after the commit", first: topicAlert, topic: topicWAL, skip: 2, within: 5 * time.Millisecond, least: 35, wait: short},
+		{name: "vault asked", first: topicAlert, topic: topicAsked, within: time.Millisecond, least: 18, wait: short},
 		{name: "event sent", topic: topicDatagram, skip: 5, within: time.Millisecond, least: 45, wait: short},
 		{name: "echo written", topic: topicEcho, skip: 5, within: 10 * time.Millisecond, least: 30, wait: short},
-		{name: "planned", topic: topicSealing, within: time.Millisecond, least: 14, wait: long},
-		{name: "ordered", topic: topicOrder, within: 3 * time.Millisecond, least: 14, wait: long},
-		{name: "reported", topic: topicReport, within: 30 * time.Millisecond, least: 14, wait: long},
+		{name: "planned", topic: topicSealing, within: time.Millisecond, least: 18, wait: long},
+		{name: "ordered", topic: topicOrder, within: 3 * time.Millisecond, least: 18, wait: long},
+		{name: "reported", topic: topicReport, within: 30 * time.Millisecond, least: 18, wait: long},
 		{name: "any time", topic: topicFollowing, within: 2 * time.Second, least: 5, wait: short},
 	}
 }
@@ -41,6 +43,7 @@ type killer struct {
 	daemon *daemon
 	bus    *bus
 	total  int
+	each   int // the least kills at each stage
 	time   time.Duration
 
 	mu     sync.Mutex
@@ -56,13 +59,25 @@ func (k *killer) done() int {
 
 // run spreads the kills over the time, and goes on past it until all are done or ctx ends.
 func (k *killer) run(ctx context.Context) {
-	for begin := time.Now(); k.done() < k.total && ctx.Err() == nil; {
+	for begin := time.Now(); ctx.Err() == nil; {
+		todo := stages()
+		if k.done() >= k.total {
+			if todo = slices.DeleteFunc(todo, k.enough); len(todo) == 0 {
+				return
+			}
+		}
 		due := begin.Add(time.Duration(float64(k.time) * float64(k.done()) / float64(k.total)))
-		if !pause(ctx, time.Until(due)) {
+		if k.done() < k.total && !pause(ctx, time.Until(due)) {
 			return
 		}
-		k.strike(ctx, k.pick(stages()))
+		k.strike(ctx, k.pick(todo))
 	}
+}
+
+func (k *killer) enough(s stage) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.counts[s.name] >= k.each
 }
 
 // pick draws a stage, those that lack most of their share more often.
@@ -102,6 +117,15 @@ func (k *killer) kill(name string) bool {
 	defer k.mu.Unlock()
 	k.counts[name]++
 	return true
+}
+
+// strikeAt strikes at the stage of that name.
+func (k *killer) strikeAt(ctx context.Context, name string) {
+	for _, s := range stages() {
+		if s.name == name {
+			k.strike(ctx, s)
+		}
+	}
 }
 
 // strike waits for the stage's moment and kills. Nearly always the daemon gets the time to start before the next one.

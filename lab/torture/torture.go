@@ -42,6 +42,9 @@ type Options struct {
 	Repository string
 	Dir        string // kept after a run that failed
 	Full       bool   // each stage of kills must have been hit often enough
+	// Settle is how long the product is watched when all has come: a request under its token that it does not know
+	// makes it cry intruder after half a minute.
+	Settle time.Duration
 	Out        io.Writer
 }
 
@@ -132,6 +135,9 @@ func (r *run) set(ctx context.Context) (err error) {
 	}
 	r.daemon = &daemon{program: r.site.Enrich(), config: config, log: log, bus: r.bus}
 	r.killer = &killer{daemon: r.daemon, bus: r.bus, rand: r.random(2), total: r.o.Kills, time: r.o.Time, counts: make(map[string]int)}
+	if o := r.o; o.Full {
+		r.killer.each = leastOfStage
+	}
 	r.load = &load{manager: r.site.Manager, rand: r.random(3), rate: r.o.Rate}
 	r.thefts = &thefts{vault: r.site.Vault, bus: r.bus, ledger: r.ledger, every: theftEvery}
 	r.world = &world{
@@ -187,6 +193,11 @@ func (r *run) play(ctx context.Context) (err error) {
 				r.bus.tell(topicJournal)
 			} else if mask&syscall.IN_OPEN != 0 {
 				r.bus.tell(topicOpened)
+			}
+		},
+		filepath.Dir(r.site.Story.AuditFile): func(name string, mask uint32) {
+			if name == filepath.Base(r.site.Story.AuditFile) && mask&syscall.IN_MODIFY != 0 {
+				r.bus.tell(topicAsked)
 			}
 		},
 		filepath.Join(r.site.AgentHome(), "logs"): func(name string, mask uint32) {
@@ -252,6 +263,11 @@ func (r *run) hurt(ctx context.Context) error {
 	})
 	foreground.Go(func() { illErr = r.world.run(ctx, r.o.Share) })
 	foreground.Wait()
+	if r.o.Settle > 0 { // the last kills: what they leave in doubt is not cleared by another one
+		for range lastStrikes {
+			r.killer.strikeAt(ctx, "vault asked")
+		}
+	}
 	for i := 0; i < 200 && r.hookKills() < r.o.Hooks; i++ { // those that were aimed at late ones
 		pause(ctx, 50*time.Millisecond)
 	}
@@ -265,6 +281,9 @@ func (r *run) hookKills() int {
 	defer r.hooks.mu.Unlock()
 	return r.hooks.done
 }
+
+// lastStrikes are the last kills.
+const lastStrikes = 5
 
 const progressEvery = 30 * time.Second
 
@@ -295,7 +314,7 @@ func (r *run) drain(ctx context.Context) {
 		}
 	}
 	// What was sent twice needs a moment to show.
-	pause(ctx, min(r.o.SeenWithin, 3*time.Second))
+	pause(ctx, max(r.o.Settle, min(r.o.SeenWithin, 3*time.Second)))
 }
 
 // fill puts into the report what was done.

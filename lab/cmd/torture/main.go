@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string) int {
 	fmt.Printf("torture: seed %d, %g minutes\n", *seed, *minutes)
 	report, err := torture.Run(ctx, torture.Options{
 		Seed: *seed, Time: time.Duration(*minutes * float64(time.Minute)), Kills: int(wholeKills * share), Hooks: int(wholeHooks * share), Share: share,
-		Rate: 20, SeenWithin: *seenWithin, Break: *breaking, Repository: *repository, Dir: path, Full: share >= 1, Out: os.Stdout,
+		Rate: 20, SeenWithin: *seenWithin, Break: *breaking, Repository: *repository, Dir: path, Full: share >= 1, Settle: 40 * time.Second, Out: os.Stdout,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
