@@ -185,6 +185,19 @@ func TestANodeThatIsUnsealedWhileOthersArePendingIsNotClosed(t *testing.T) {
 	})
 }
 
+// A sealed node that is stopped, or restarted, cannot be asked any more; it has not been unsealed by that.
+func TestANodeThatGoesAwaySealedCountsAsSealed(t *testing.T) {
+	t.Parallel()
+	in(t, []*agent{obeys(), {delivery: "sent", obeys: true, after: 5 * time.Second}}, func(t *testing.T, w *world) {
+		time.AfterFunc(time.Second, func() { w.change(func() { w.nodes["vault-1"].away = true }) })
+		w.want(t, "int-1", decision())
+		w.respond(t)
+		if last := w.last(t); last.state != "sealed" || len(w.sent()) != 1 {
+			t.Errorf("orders %q, told %+v", w.sent(), last)
+		}
+	})
+}
+
 // Each of these appears between decision and dispatch.
 func TestNothingIsSentThatIsHeldBackAfterTheDecision(t *testing.T) {
 	t.Parallel()
