@@ -414,7 +414,8 @@ func (b *integratordBench) facts(g probeRecord) (list []string) {
 		list = append(list, fmt.Sprintf("argv[%d] %s", i, maskTemp(arg)))
 	}
 	at := func(path string) string { return strings.Replace(path, b.home, recordedHome, 1) }
-	list = append(list, "environ "+strings.Join(g.Environ, " "), "cwd "+at(g.Cwd), "exe "+at(g.Exe), "umask "+g.Umask, "sig_ignored "+g.SigIgnored,
+	list = append(list, "environ "+strings.Join(g.Environ, " "), "cwd "+at(g.Cwd), "exe "+at(g.Exe), "umask "+g.Umask,
+		fmt.Sprintf("sig_ignored %016x", signalMask(g.SigIgnored)&^inheritedIgnored()),
 		fmt.Sprint("session_leader ", g.SessionLeader))
 	var fds []string
 	for _, fd := range g.FDs {

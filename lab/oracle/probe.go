@@ -132,6 +132,29 @@ func look(args []string) probeRecord {
 	return r
 }
 
+// inheritedIgnored are the signals that this process was already told to ignore, SIGHUP apart, as /proc shows them. What started the oracle hands them
+// down to every program (make ignores 32 and 33 where it spawns), as the recorded daemon's surroundings did not.
+func inheritedIgnored() uint64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, found := strings.CutPrefix(line, "SigIgn:"); found {
+			return signalMask(value) &^ (1 << (syscall.SIGHUP - 1))
+		}
+	}
+	return 0
+}
+
+func signalMask(text string) uint64 {
+	mask, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
+	if err != nil {
+		return 0
+	}
+	return mask
+}
+
 // openFiles lists what the program inherited. A descriptor that is closed on exec cannot be inherited: it is Go's own.
 func openFiles() (list []probeFD) {
 	for fd := range 64 {
