@@ -106,7 +106,8 @@ func (r *run) set(ctx context.Context) (err error) {
 	bin := filepath.Join(r.o.Repository, "build", "bin")
 	if r.o.Break != "" {
 		r.tell("building the product broken: %s", r.o.Break)
-		if bin, err = broken.Build(ctx, r.o.Repository, r.o.Break, filepath.Join(r.o.Dir, "_broken") // "_": no package of the module it lies in); err != nil {
+		// "_": the folder lies in the product's module, and is none of its packages.
+		if bin, err = broken.Build(ctx, r.o.Repository, r.o.Break, filepath.Join(r.o.Dir, "_broken")); err != nil {
 			return err
 		}
 	}
