@@ -59,7 +59,8 @@ func (s *stage) configureEnrich(mode Mode) error {
 		s.managerHome(), s.manager.URL(), s.manager.CAFile(), apiUser, password)
 	fmt.Fprintf(&text, "clusters:\n  - name: %s\n    ca_file: %q\n    token_file: %q\n    nodes:\n      - {name: %s, address: %q, agent: %q}\n    audit_devices:\n      - {name: file/, hashed: false}\n",
 		clusterName, s.vault.CAFile(), token, nodeName, s.vault.Address(), agentID)
-	fmt.Fprintf(&text, "decide:\n  rules: article\n  seal: %s\n  halt_file: %q\npublish:\n  what: all\nstore:\n  dir: %q\n", seal, s.path("halt"), s.path("state"))
+	fmt.Fprintf(&text, "decide:\n  rules: article\n  seal: %s\n  halt_file: %q\npublish:\n  what: all\nstore:\n  dir: %q\ncontrol:\n  socket: %q\n",
+		seal, s.path("halt"), s.path("state"), s.path("control.sock"))
 	return os.WriteFile(s.path("config.yml"), []byte(text.String()), 0o640)
 }
 

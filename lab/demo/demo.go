@@ -188,7 +188,7 @@ Everything is still running; Ctrl-C ends it.
   queue socket    %s
   alerts          %s
   log of enrich   %s
-  configuration   %s
+  configuration   %s, as for: build/bin/enrich -c … status
   timeline        %s
 `, s.vault.Address(), s.vault.CAFile(), s.vault.CAFile(), s.vault.Address(), s.story.AuditFile, s.manager.URL(), s.manager.CAFile(),
 		s.manager.QueueSocket(), s.manager.AlertsFile(), s.path("enrich.log"), s.path("config.yml"), filepath.Join(o.Dir, "timeline.json"))
