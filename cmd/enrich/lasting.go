@@ -46,6 +46,9 @@ func newLasting(ctx context.Context, cfg config.Config, log logrus.FieldLogger, 
 		}
 		return screen.Self{}
 	}, known)
+	if l.store != nil {
+		l.screen.Crashed(l.store.Crashed())
+	}
 	return l, nil
 }
 

@@ -52,6 +52,7 @@ type Screen struct {
 	fresh    []string // ids that were not handed over yet
 	suspects []suspect
 	losses   []loss
+	crash    time.Time // of the process before; zero where it ended in order
 }
 
 // loss is a request of ours whose answer never came: Vault may have served it, under an id that we cannot know.
@@ -95,6 +96,23 @@ func (s *Screen) Lost(path string, at time.Time) {
 		s.losses = s.losses[1:]
 	}
 	s.losses = append(s.losses, loss{path: strings.Trim(path, "/"), at: at})
+}
+
+// AroundCrash is how long before and after the last write of a process that was killed its requests may have been
+// served under ids that it did not keep: it asks, for 30 s at the most, and keeps ids every 10 s or sooner.
+const AroundCrash = 45 * time.Second
+
+// Crashed says that the process before this one did not end in order, and when it last kept anything. What our token
+// did around then proves nothing: the answers may have been lost with the process.
+func (s *Screen) Crashed(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crash = at
+}
+
+// lostInCrash tells by Vault's clock. s.mu is held.
+func (s *Screen) lostInCrash(record *alert.Record) bool {
+	return !s.crash.IsZero() && record.Time.Sub(s.crash).Abs() <= AroundCrash
 }
 
 // excused uses up a loss that explains a record. s.mu is held.
@@ -171,7 +189,7 @@ func (s *Screen) Due(now time.Time) []*alert.Alert {
 			continue
 		}
 		_, ours := s.ids[w.alert.Record.RequestID]
-		if !ours && w.alert.Record.Outcome() == alert.Done && !s.excused(w.alert.Record, now) {
+		if !ours && w.alert.Record.Outcome() == alert.Done && !s.lostInCrash(w.alert.Record) && !s.excused(w.alert.Record, now) {
 			intruders = append(intruders, w.alert)
 		}
 	}

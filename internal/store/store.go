@@ -37,6 +37,7 @@ type Store struct {
 	known  *sql.Stmt // of reader
 	lock   *os.File
 
+	crashed  time.Time            // when the process before last wrote, if it was killed
 	prepared map[string]*sql.Stmt // of writer, by their text: what is run for every alert
 	seq      int64                // of the last event put into the outbox; whoever holds the writer's connection owns it
 }
@@ -51,13 +52,25 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock, prepared: make(map[string]*sql.Stmt)}
 	path := filepath.Join(dir, "state.db")
+	s := &Store{lock: lock, prepared: make(map[string]*sql.Stmt), crashed: crashOf(path)}
 	if err := s.open(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), s.Close())
 	}
 	return s, nil
 }
+
+// crashOf goes by the write-ahead log, which the last connection that is closed removes.
+func crashOf(path string) time.Time {
+	info, err := os.Stat(path + "-wal")
+	if err != nil || info.Size() == 0 {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// Crashed returns when the process that had the store before last wrote into it, if it was killed; else the zero time.
+func (s *Store) Crashed() time.Time { return s.crashed }
 
 func (s *Store) open(ctx context.Context, path string) (err error) {
 	// As SQLite of every Linux distribution does: the same durability, without waiting for timestamps.
