@@ -45,7 +45,7 @@ type Options struct {
 	// Settle is how long the product is watched when all has come: a request under its token that it does not know
 	// makes it cry intruder after half a minute.
 	Settle time.Duration
-	Out        io.Writer
+	Out    io.Writer
 }
 
 // theftEvery keeps the seals of a whole run below sealsPerDay, the most that the configuration takes.
