@@ -62,6 +62,31 @@ func TestEnrichedEventSaysWhoDidWhatAndWhatFollows(t *testing.T) {
 	}
 }
 
+func TestTheSentenceOfALoginSaysHowItWent(t *testing.T) {
+	for want, record := range map[string]alert.Record{
+		"bob asked to log in at auth/userpass/login/bob. Decided: record.":  {Type: "request"},
+		"bob logged in at auth/userpass/login/bob. Decided: record.":        {Type: "response"},
+		"bob failed to log in at auth/userpass/login/bob. Decided: record.": {Type: "response", Error: "invalid credentials"},
+	} {
+		in, _ := bobsAlert()
+		record.Operation, record.Path = "update", "auth/userpass/login/bob"
+		record.MountClass, record.MountType, record.MountPoint = "auth", "userpass", "auth/userpass/"
+		in.Alert.Record = &record
+		if got := sentenceOf(in, escalation.Decision{Action: escalation.Record}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestTheSentenceOfAnOperationalLineEndsOnce(t *testing.T) {
+	in, _ := bobsAlert()
+	in.Alert.Record, in.Alert.Rule.Description = nil, "[Vault operational] Critical: Vault has been sealed."
+	want := "[Vault operational] Critical: Vault has been sealed. Decided: notify."
+	if got := sentenceOf(in, escalation.Decision{Action: escalation.Notify}); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestTheSameCauseHasTheSameID(t *testing.T) {
 	in, decision := bobsAlert()
 	if Enriched(in, decision, "").ID != Enriched(in, escalation.Decision{}, "other").ID {

@@ -24,7 +24,7 @@ func sentenceOf(in escalation.Input, decision escalation.Decision) string {
 			fmt.Fprintf(&s, "; %d requests on %d paths within a minute", n, in.Seen.Paths)
 		}
 	} else {
-		s.WriteString(in.Alert.Rule.Description)
+		s.WriteString(strings.TrimRight(in.Alert.Rule.Description, ". "))
 	}
 	s.WriteString(". ")
 	s.WriteString(decisionWords(decision))
@@ -59,7 +59,7 @@ func actWords(record *alert.Record) string {
 	verb, known := verbs[record.Operation]
 	switch outcome := record.Outcome(); {
 	case record.Login():
-		return fmt.Sprintf("logged in at %s: %s", path, outcome)
+		return loginWords(outcome) + " at " + path
 	case !known:
 		return fmt.Sprintf("did %q on %s: %s", record.Operation, path, outcome)
 	case outcome == alert.Denied:
@@ -71,6 +71,16 @@ func actWords(record *alert.Record) string {
 	default:
 		return verb + " " + path
 	}
+}
+
+func loginWords(outcome alert.Outcome) string {
+	switch outcome {
+	case alert.Asked:
+		return "asked to log in"
+	case alert.Denied, alert.Failed:
+		return "failed to log in"
+	}
+	return "logged in"
 }
 
 func orElse(s, other string) string {
