@@ -78,7 +78,7 @@ func once(ctx context.Context, r *reporter, cfg sealing.Config, message sealing.
 	if err != nil {
 		return max(seal(ctx, r, cfg, message), r.forgetful(err))
 	}
-	defer memory.Close() // nothing is written through it
+	defer func() { _ = memory.Close() }() // nothing is written through it
 	at, obeyed, err := memory.Obeyed(message.Plan)
 	if obeyed {
 		r.say(sealing.Info, sealing.NoNode, "nothing to do: this plan was obeyed before, at "+at.UTC().Format(time.RFC3339))

@@ -9,7 +9,7 @@ import (
 func TestEveryRefusalHasItsWord(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]Refusal{
-		strings.Repeat("x", MaxLine+1): RefusalTooLong,
+		strings.Repeat("x", MaxLine+1):                                            RefusalTooLong,
 		`{"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`: RefusalTooDeep,
 		`{"rule":`: RefusalNotJSON,
 		`{}`:       RefusalNoRule,

@@ -9,9 +9,9 @@ import (
 	"custom-vault/internal/follow"
 	"custom-vault/internal/identity"
 	"custom-vault/internal/publish"
+	"custom-vault/internal/response"
 	"custom-vault/internal/screen"
 	"custom-vault/internal/store"
-	"custom-vault/internal/wazuhapi"
 )
 
 const namespace = "custom_vault"
@@ -53,7 +53,7 @@ func (m *Metrics) declare() {
 	m.refusals = m.counter("socket_refusals_total", "Attempts that analysisd's socket refused.", label{"refusal", words(publish.Refusals())})
 	m.outboxFailed = m.plain("outbox_failures_total", "Failures of the store that the publisher met and got over.")
 	m.plans = m.counter("responses_total", "Responses that began, and how they ended; held ones never began.", label{"state", []string{"dispatched", "closed", "partly", "failed", "held"}})
-	m.deliveries = m.counter("deliveries_total", "Orders to agents, by what the API made of each.", label{"reason", words(wazuhapi.Reasons())})
+	m.deliveries = m.counter("deliveries_total", "Orders to agents, by what the API made of each.", label{"reason", response.DeliveryReasons()})
 	m.forgotten = m.counter("forgotten_rows_total", "Rows that the store has forgotten.", label{"table", store.Tables()})
 	m.reloads = m.counter("reloads_total", "Attempts to read the configuration anew.", label{"outcome", []string{"applied", "refused"}})
 }

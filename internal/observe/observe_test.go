@@ -80,8 +80,8 @@ func TestDistinctPathsAreCountedHoweverManyHavePassed(t *testing.T) {
 		if want := i/2 - (i-within+1)/2 + 1; seen.Paths != want || seen.Requests != within {
 			t.Fatalf("act %d: %d requests on %d paths, want %d on %d", i, seen.Requests, seen.Paths, within, want)
 		}
-		if s := w.subjects["bob"].Value.(*subject); len(s.paths) > 2*MaxActs || len(s.met) != len(s.paths) {
-			t.Fatalf("act %d: %d paths are remembered", i, len(s.paths))
+		if s := w.subjects["bob"]; s.numbers > 2*MaxActs || len(s.acts) > MaxActs || w.acts != len(s.acts) {
+			t.Fatalf("act %d: %d paths and %d acts are remembered, %d are counted", i, s.numbers, len(s.acts), w.acts)
 		}
 	}
 }
@@ -120,4 +120,29 @@ func TestWindowsEqualARecount(t *testing.T) {
 			}
 		}
 	})
+}
+
+// In a flood the acts of who was idle longest go first, and what is then counted of them says so.
+func TestAllActsTogetherAreBounded(t *testing.T) {
+	w := New(MaxSubjects)
+	w.most = 100
+	for i := range 40 {
+		w.Add("slow", read(fmt.Sprint("s", i), "a", start))
+	}
+	for i := range 1000 {
+		w.Add(fmt.Sprint("subject", i%30), read(fmt.Sprint("f", i), "a", start))
+		sum := 0
+		for _, s := range w.subjects {
+			sum += len(s.acts)
+			if (len(s.acts) > 0) != (s.acting != nil) {
+				t.Fatalf("%s has %d acts, and counts as acting: %t", s.name, len(s.acts), s.acting != nil)
+			}
+		}
+		if sum > w.most || sum != w.acts {
+			t.Fatalf("after %d acts %d are kept, and %d counted", i+1, sum, w.acts)
+		}
+	}
+	if seen := w.Add("slow", read("again", "a", start)); seen.Requests != 1 || !seen.AtLeast || seen.FirstToday {
+		t.Errorf("what was dropped is not said: %+v", seen)
+	}
 }

@@ -130,3 +130,13 @@ func planOf(row store.Plan) (*Plan, error) {
 	}
 	return p, nil
 }
+
+// DeliveryReasons are all reasons that a node's Reason can have from the API, for metrics that begin at zero.
+func DeliveryReasons() []string {
+	reasons := wazuhapi.Reasons()
+	words := make([]string, len(reasons))
+	for i, reason := range reasons {
+		words[i] = string(reason)
+	}
+	return words
+}

@@ -278,7 +278,7 @@ func TestAHungIntegratordChangesNothing(t *testing.T) {
 	fatalIf(t, syscall.Kill(pid, syscall.SIGCONT))
 	w.until(t, "the hook has had every line", func() bool { return w.inJournal(t) == n })
 	// One more alert comes after all of them by both ways: what a repeat would be is before it.
-	last := bytes.Replace(lines[0], []byte("secret/data/app/0"), []byte("secret/data/app/last"), -1)
+	last := bytes.ReplaceAll(lines[0], []byte("secret/data/app/0"), []byte("secret/data/app/last"))
 	w.hook(t, last)
 	w.until(t, "there is an event for the last alert", func() bool { return len(w.events[eventID(last)]) > 0 })
 	for _, line := range append(lines, last) {

@@ -63,7 +63,7 @@ func (l *load) frame() []byte {
 // texts are what attackers may put where they can.
 var texts = []string{
 	"plain", "", "a b", `back\slash`, "quote\"s", "new\nline", "tab\tbell\a", "100%s%n%d", "'; DROP TABLE alerts;--", "[1,2,3]", `{"a":1}`,
-	"ünïcödé ☃ 𝄞", "‮right-to-left", "true", "0", "-1e999", "null", strings.Repeat("long ", 300),
+	"ünïcödé ☃ 𝄞", "\u202eright-to-left", "true", "0", "-1e999", "null", strings.Repeat("long ", 300),
 }
 
 func (l *load) text() string { return texts[l.rand.IntN(len(texts))] }
