@@ -307,7 +307,7 @@ func (f *Follower) rewritten(p Position, found []*tail, all []entry, live fs.Fil
 		return slices.ContainsFunc(found, func(t *tail) bool { return t != nil && t.id == id })
 	}
 	var t *tail
-	var err error = fs.ErrNotExist
+	err := fs.ErrNotExist
 	k, dated := f.layout.key(p.Name)
 	if i := slices.IndexFunc(all, func(e entry) bool { return e.key == k }); dated && i >= 0 {
 		t, err = f.open(all[i])
