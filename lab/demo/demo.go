@@ -145,6 +145,9 @@ func (s *stage) act(ctx context.Context, tell *teller, watch *watcher, mode Mode
 	if err := watch.until(ctx, "the enriched alert of rule "+exfiltration, func(w *watcher) bool { return w.enriched.Exists() }); err != nil {
 		return err
 	}
+	if err := s.proveHandOver(ctx, tell, watch); err != nil {
+		return err
+	}
 	if mode == Observe {
 		return s.proveNothingWasDone(ctx, tell, timeline)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +14,40 @@ import (
 	"custom-vault/lab/story"
 	"custom-vault/lab/vault"
 )
+
+// handOverTime is more than integratord, which looks each second and starts the hook for one alert after the other, needs.
+const handOverTime = 20 * time.Second
+
+// proveHandOver looks for the exfiltration alert in the hook's journal, byte for byte. Its event proves nothing of the
+// hook: the daemon reads alerts.json too, and has it from there first.
+func (s *stage) proveHandOver(ctx context.Context, tell *teller, watch *watcher) error {
+	watch.mu.Lock()
+	line := watch.tripped
+	watch.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, handOverTime)
+	defer cancel()
+	for {
+		files, err := filepath.Glob(filepath.Join(s.journal(), "*.jsonl"))
+		if err != nil {
+			return err
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return fmt.Errorf("read the hook's journal: %w", err)
+			}
+			if strings.Contains("\n"+string(text), "\n"+line) {
+				tell.tell(KindAlert, "the hook handed it over: %s has the alert, byte for byte", filepath.Base(name))
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the hook did not hand over the alert of rule %s (journal %s): what it said is in %s", exfiltration, s.journal(), s.manager.LogFile())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
 
 // proveSealed asks Vault itself, and looks for who asked it to seal.
 func (s *stage) proveSealed(ctx context.Context, tell *teller, told story.Timeline) error {

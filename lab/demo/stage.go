@@ -41,6 +41,9 @@ func (s *stage) path(parts ...string) string {
 }
 func (s *stage) managerHome() string { return s.path("manager", "var", "ossec") }
 func (s *stage) agentHome() string   { return s.path("agent", "var", "ossec") }
+func (s *stage) journal() string {
+	return filepath.Join(s.managerHome(), "queue", "custom-vault", "journal")
+}
 
 // set brings everything up in the order in which an operator would.
 func (s *stage) set(ctx context.Context, tell *teller, mode Mode) error {
@@ -87,6 +90,10 @@ func (s *stage) install(ctx context.Context, _ Mode) error {
 	}
 	// On a manager the hook belongs to root and integratord is wazuh, so integratord cannot write it. Here both may be one user.
 	if err := os.Chmod(filepath.Join(s.managerHome(), "integrations", "custom-vault"), 0o550); err != nil {
+		return err
+	}
+	// The journal belongs to the user whom integratord runs the hook as, which here is ours and on a manager wazuh.
+	if err := os.Chown(s.journal(), os.Geteuid(), -1); err != nil {
 		return err
 	}
 	return s.configureSeal()

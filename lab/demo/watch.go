@@ -23,7 +23,8 @@ type watcher struct {
 	tell *teller
 
 	mu        sync.Mutex
-	enriched  gjson.Result // our event about the exfiltration alert
+	tripped   string       // the line of the exfiltration alert
+	enriched  gjson.Result // our event about it
 	published int          // our events about alerts
 	responses []string     // states of our response events, in order
 	reports   []string     // what vault-seal reported
@@ -68,6 +69,9 @@ func (w *watcher) see(line string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	event := alert.Get("data.custom_vault")
+	if w.tripped == "" && rule.Get("id").String() == exfiltration {
+		w.tripped = line
+	}
 	switch {
 	case inGroup("vault_enriched"):
 		w.seeEnriched(event, inGroup("vault"))
