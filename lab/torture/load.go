@@ -104,11 +104,12 @@ const (
 )
 
 // thefts lets a user read a secret ten times, waits until Vault is sealed, and unseals it as an operator would once
-// the product has said that it is done.
+// the manager's side has said that it is done, and the agent's, too: vault-seal seals again what it does not find sealed.
 type thefts struct {
 	vault   *vault.Server
 	bus     *bus
 	ledger  *ledger
+	reports string        // vault-seal's
 	every   time.Duration // at most one theft in this time: the product seals so often a day and no more
 	stopped sync.RWMutex
 
@@ -142,8 +143,12 @@ func (t *thefts) once(ctx context.Context, mount, secret string) error {
 		return err
 	}
 	ended := t.ledger.ended()
+	before, err := t.reported()
+	if err != nil {
+		return err
+	}
 	t.stopped.RLock()
-	err := t.steal(ctx, mount, secret)
+	err = t.steal(ctx, mount, secret)
 	t.stopped.RUnlock()
 	if err != nil {
 		if status, serr := t.vault.SealStatus(ctx); serr == nil && status.Sealed {
@@ -164,7 +169,10 @@ func (t *thefts) once(ctx context.Context, mount, secret string) error {
 	word, cancelWord := context.WithTimeout(ctx, wordTime)
 	defer cancelWord()
 	// The operator waits for the product's word: whoever unseals while a plan runs, unseals for nothing.
-	for t.ledger.ended() == ended {
+	for {
+		if reported, err := t.reported(); err != nil || reported > before && t.ledger.ended() > ended {
+			return err
+		}
 		told, forget := t.bus.once(topicResponse, 0)
 		select {
 		case <-told:
@@ -175,7 +183,12 @@ func (t *thefts) once(ctx context.Context, mount, secret string) error {
 		}
 		forget()
 	}
-	return nil
+}
+
+// reported counts what vault-seal says that it has sealed.
+func (t *thefts) reported() (int, error) {
+	counts, err := successes(t.reports)
+	return sum(counts), err
 }
 
 func (t *thefts) steal(ctx context.Context, mount, secret string) error {

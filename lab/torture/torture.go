@@ -95,6 +95,11 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	return r.report, errors.Join(err, r.site.Stop())
 }
 
+// reports is the file that vault-seal reports in.
+func (r *run) reports() string {
+	return filepath.Join(r.site.AgentHome(), "logs", "active-responses.log")
+}
+
 // random is a source of its own for each goroutine, so that the seed decides as much as it can.
 func (r *run) random(n uint64) *rand.Rand { return rand.New(rand.NewPCG(r.o.Seed, n)) }
 
@@ -140,7 +145,7 @@ func (r *run) set(ctx context.Context) (err error) {
 		r.killer.each = leastOfStage
 	}
 	r.load = &load{manager: r.site.Manager, rand: r.random(3), rate: r.o.Rate}
-	r.thefts = &thefts{vault: r.site.Vault, bus: r.bus, ledger: r.ledger, every: theftEvery}
+	r.thefts = &thefts{vault: r.site.Vault, bus: r.bus, ledger: r.ledger, every: theftEvery, reports: r.reports()}
 	r.world = &world{
 		site: r.site, daemon: r.daemon, killer: r.killer, hooks: r.hooks, load: r.load, thefts: r.thefts, ledger: r.ledger, rand: r.random(4),
 		time: r.o.Time, zone: &r.zone, store: r.store, mayMount: r.mayMount, tell: r.tell, counts: make(map[string]int),
