@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -35,10 +34,6 @@ opens the log file anew.
 ` + exitHelp,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Half of Go's own setting: the daemon's memory is the manager's, and it has processors to spare.
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(50)
-			}
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
@@ -222,6 +217,10 @@ func (a *app) serve(ctx context.Context, d *daemon) error {
 	if err != nil {
 		return err
 	}
+	if err := a.store.AwaitEchoes(ctx, time.Now().Add(a.cfg.Publish.SeenWithin)); err != nil {
+		return errors.Join(err, alerts.Close(), journal.Close())
+	}
+	limitMemory(a.cfg)
 	a.asking.Store(a.resolvers)
 	a.watch.serving(a)
 	d.tell(d.manager.Ready("following alerts; sealing is " + sealMode(a.cfg)))
