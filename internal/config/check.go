@@ -82,7 +82,19 @@ func (cfg *Config) problems() []problem {
 	if cfg.Decide.Seal == ModeArmed && !cfg.Decide.ObserveOnly && len(cfg.Wazuh.API.Addresses) == 0 {
 		c.fail("$.decide.seal", "sealing is armed, but wazuh.api.addresses is empty: there is no way to tell an agent")
 	}
+	if cfg.Decide.Seal == ModeArmed && !cfg.Decide.ObserveOnly {
+		checkTellable(c, cfg.Clusters)
+	}
 	return c.found
+}
+
+// checkTellable refuses an armed seal that could reach nobody.
+func checkTellable(c *checker, clusters []Cluster) {
+	for i, cluster := range clusters {
+		if !slices.ContainsFunc(cluster.Nodes, func(n Node) bool { return n.Agent != "" }) {
+			c.fail(fmt.Sprintf("$.clusters[%d].nodes", i), "sealing is armed, but no node of cluster %q has an agent: nobody could be told", cluster.Name)
+		}
+	}
 }
 
 func (w *Wazuh) check(c *checker) {

@@ -146,9 +146,12 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 			edited(t, "lookup:", "  - {name: b, ca_file: /c, nodes: [{name: n, address: \"https://n\", agent: \"002\"}]}\nlookup:"),
 			`clusters[1].nodes[0].agent: agent 002 is already in cluster "prod"`, "20:75",
 		},
-		"node twice":        {edited(t, "name: vault-2,", "name: vault-1,"), `node "vault-1" is there twice`, "17:16"},
-		"cluster of none":   {"clusters: [{name: a, ca_file: /c, nodes: []}]\n", `a cluster needs at least one node`, "1:42"},
-		"cluster without":   {"clusters: [{name: a, ca_file: /c}]\n", `clusters[0].nodes: a cluster needs at least one node`, ""},
+		"node twice":      {edited(t, "name: vault-2,", "name: vault-1,"), `node "vault-1" is there twice`, "17:16"},
+		"cluster of none": {"clusters: [{name: a, ca_file: /c, nodes: []}]\n", `a cluster needs at least one node`, "1:42"},
+		"cluster without": {"clusters: [{name: a, ca_file: /c}]\n", `clusters[0].nodes: a cluster needs at least one node`, ""},
+		"armed without an agent": {"wazuh: {api: {addresses: [\"https://h:1\"], ca_file: /a, user: u, password_file: /b}}\n" +
+			"clusters:\n  - {name: p, ca_file: /c, nodes: [{name: n, address: \"https://n:8200\"}]}\ndecide: {seal: armed}\n",
+			`no node of cluster "p" has an agent`, "3:35"},
 		"armed without api": {"decide: {seal: armed}\n", `sealing is armed, but wazuh.api.addresses is empty`, "1:16"},
 		"api without user":  {edited(t, "    user: vault-seal\n", ""), `wazuh.api.user: is missing`, ""},
 	} {

@@ -74,6 +74,11 @@ func (p *Plan) closed() bool {
 	return !slices.ContainsFunc(p.Work.Nodes, func(n Node) bool { return n.State != NodeSealed })
 }
 
+// told reports whether any agent was told anything.
+func (p *Plan) told() bool {
+	return slices.ContainsFunc(p.Work.Nodes, func(n Node) bool { return !n.Told.IsZero() })
+}
+
 // outcome says how the plan stands once nothing more is tried.
 func (p *Plan) outcome() string {
 	reached := func(n Node) bool { return n.State == NodeSealed || n.Reached }

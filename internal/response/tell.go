@@ -44,8 +44,11 @@ func sentence(plan *Plan, state, reason string) string {
 	}
 	switch state {
 	case stateDispatched:
-		return fmt.Sprintf("Sealing Vault cluster %s because of %s (%s).", plan.Cluster, who, plan.Work.Ordered)
+		return fmt.Sprintf("About to seal Vault cluster %s because of %s (%s).", plan.Cluster, who, plan.Work.Ordered)
 	case stateSealed:
+		if !plan.told() {
+			return fmt.Sprintf("Vault cluster %s was sealed already: each of its %d nodes said so before any order went out. To be sealed because of: %s.", plan.Cluster, len(plan.Work.Nodes), who)
+		}
 		return fmt.Sprintf("Vault cluster %s is sealed: each of its %d nodes says so. Cause: %s.", plan.Cluster, len(plan.Work.Nodes), who)
 	case statePartly:
 		return fmt.Sprintf("Vault cluster %s is NOT proved to be sealed%s. Seal by hand: %s.", plan.Cluster, because(reason), left(plan))

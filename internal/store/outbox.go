@@ -18,7 +18,8 @@ const (
   WHERE event_id=$1 AND state IN ('pending', 'sent')`
 	markUnsent = `UPDATE outbox SET state='pending', attempts=attempts-1, due=0
   WHERE event_id=$1 AND state='sent'`
-	markFault = `UPDATE outbox SET state='fault', fault=$2
+	awaitEchoes = `UPDATE outbox SET due=$1 WHERE state='sent' AND due<$1`
+	markFault   = `UPDATE outbox SET state='fault', fault=$2
   WHERE event_id=$1 AND state IN ('pending', 'sent')`
 )
 
@@ -63,6 +64,17 @@ func (s *Store) mark(ctx context.Context, ids []string, query string, args ...an
 			if err := w.exec(query, append([]any{id}, args...)...); err != nil {
 				return fmt.Errorf("mark event %s: %w", id, err)
 			}
+		}
+		return nil
+	})
+}
+
+// AwaitEchoes gives every event that was sent until a time to be met again. A daemon that was away has the echoes of
+// what it sent before still to read: without this it would send those events once more before it had looked.
+func (s *Store) AwaitEchoes(ctx context.Context, until time.Time) error {
+	return s.write(ctx, func(w *writing) error {
+		if err := w.exec(awaitEchoes, millis(until)); err != nil {
+			return fmt.Errorf("wait for echoes: %w", err)
 		}
 		return nil
 	})

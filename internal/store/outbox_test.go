@@ -214,3 +214,22 @@ func TestDueGoesByTheIndex(t *testing.T) {
 		t.Errorf("plan %q", plan)
 	}
 }
+
+// What was sent before the daemon went away first waits for its echo, which is still to be read; what was not sent
+// does not.
+func TestAwaitEchoesPutsOffOnlyWhatWasSent(t *testing.T) {
+	t.Parallel()
+	s := openIn(t, folder(t))
+	keepEvents(t, s, now, "sent", "pending")
+	sent(t, s, now, "sent")
+	later := now.Add(time.Hour)
+	if err := s.AwaitEchoes(t.Context(), later.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got := dueIDs(t, s, later, 10); got != "pending" {
+		t.Errorf("due after the restart: %q", got)
+	}
+	if got := dueIDs(t, s, later.Add(time.Minute), 10); got != "pending sent" {
+		t.Errorf("due when no echo came: %q", got)
+	}
+}
