@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -401,6 +402,10 @@ func TestMetricsAreReadOverASocket(t *testing.T) {
 	m.receives(1)
 	if info, err := os.Stat(m.path("metrics")); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("the socket: %v, %v", info, err)
+	}
+	// What was sent is counted just after it left.
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(m.reads("/metrics"), `until="sent"} 1`) && time.Now().Before(deadline); {
+		runtime.Gosched()
 	}
 	text := m.reads("/metrics")
 	for _, series := range []string{

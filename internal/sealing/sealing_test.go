@@ -102,8 +102,8 @@ func TestSealing(t *testing.T) {
 		{"accepted, then the connection is cut", always("sys/seal", func(f *vaultfake.Server) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) { f.Seal(true); vaultfake.Cut(w, r) }
 		}, 0), Sealed, "", 1},
-		{"everything hangs", always("", (*vaultfake.Server).Hang, brief), NotSealed, "not answer in time", -1},
-		{"the seal hangs", always("sys/seal", (*vaultfake.Server).Hang, brief), NotSealed, "not answer in time", -1},
+		{"everything hangs", always("", (*vaultfake.Server).Hang, brief), NotSealed, "time", -1},
+		{"the seal hangs", always("sys/seal", (*vaultfake.Server).Hang, brief), NotSealed, "time", -1},
 		{"the status hangs in the middle", always("sys/seal-status", (*vaultfake.Server).HangInBody, brief), NotSealed, "not known", -1},
 		{"nobody listens", func(_ *testing.T, _ *vaultfake.Server, cfg *Config) {
 			cfg.Nodes[0].Address, cfg.Timeout = "https://127.0.0.1:1", brief
