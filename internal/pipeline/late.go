@@ -40,14 +40,19 @@ func (l *late) add(d Decided, now time.Time) {
 	l.waiting = append(l.waiting, waiting{decided: d, since: now})
 }
 
-// again asks once more about all that wait. Those with a better answer leave the list, as a job that decides about
+// again asks once more about those that wait. Without a signal that answers may be better, alerts with a hashed
+// accessor are not asked about: nothing but the index, which signals, can make theirs better. Those with a better answer leave the list, as a job that decides about
 // them anew; nil if there are none. Each alert is decided again but once, and upwards only.
-func (p *Pipeline) again(ctx context.Context) *job {
+func (p *Pipeline) again(ctx context.Context, signalled bool) *job {
 	now := p.deps.Now()
 	asked := make([]identity.Identity, len(p.late.waiting))
 	var asking errgroup.Group
 	asking.SetLimit(lookupsAtOnce)
 	for i, w := range p.late.waiting {
+		if !signalled && w.decided.Identity.Why == identity.ReasonHashed {
+			asked[i] = w.decided.Identity
+			continue
+		}
 		asking.Go(func() error {
 			asked[i] = p.deps.Resolver.Resolve(ctx, w.decided.Cluster, w.decided.Alert, true)
 			return nil

@@ -45,14 +45,14 @@ func TestAnAlertIsIdentifiedLaterOnce(t *testing.T) {
 	if first.Identity.Rung != identity.RungRecord || first.Event == nil {
 		t.Fatalf("%+v", first.Identity)
 	}
-	w.insistLate(t.Context()) // still away
+	w.insistLate(t.Context(), true) // still away
 	if n := len(w.outbox(t)); n != 1 {
 		t.Fatalf("%d events while nothing is known better", n)
 	}
 	seen, intents := w.windows.Add(first.Seen.Subject, first.Alert.Record), w.intents(t)
 	r.away.Store(false)
 	for range 3 {
-		w.insistLate(t.Context())
+		w.insistLate(t.Context(), true)
 	}
 	events := w.outbox(t)
 	id := event.IDOf(event.KindEnriched, first.Alert.Key.String(), "late")
@@ -89,7 +89,7 @@ func TestALateDecisionIsKeptThoughTheStoreFailed(t *testing.T) {
 	w.store.mu.Lock()
 	w.store.commits = 1
 	w.store.mu.Unlock()
-	w.insistLate(t.Context())
+	w.insistLate(t.Context(), true)
 	if w.outbox(t)[event.IDOf(event.KindEnriched, first.Alert.Key.String(), "late")] == "" {
 		t.Error("the late event is lost")
 	}
@@ -107,12 +107,12 @@ func TestWaitingForABetterAnswerIsBounded(t *testing.T) {
 		t.Errorf("%d wait, the oldest is %s", n, w.late.waiting[0].decided.Alert.ID)
 	}
 	w.clock.pass(lateTime - time.Second)
-	w.insistLate(t.Context())
+	w.insistLate(t.Context(), true)
 	if n := len(w.late.waiting); n != maxLate {
 		t.Errorf("%d wait before their time is over", n)
 	}
 	w.clock.pass(time.Second)
-	w.insistLate(t.Context())
+	w.insistLate(t.Context(), true)
 	if n := len(w.late.waiting); n != 0 {
 		t.Errorf("%d still wait after %v", n, lateTime)
 	}
@@ -125,4 +125,34 @@ func TestWhatWasKnownWellDoesNotWait(t *testing.T) {
 	if n := len(w.late.waiting); n != 0 {
 		t.Errorf("%d alerts wait", n)
 	}
+}
+
+// Only the index can make a hashed accessor better, and it signals: asking at each tick would be a read of Vault a
+// minute for as long as the alert waits, and each such read another alert.
+func TestAHashedAccessorIsAskedAboutOnlyOnASignal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := &hashedOnly{}
+	w.deps.Resolver = asked
+	w.handle(t, lineOf("1", "100611", 3, "bob"))
+	first := asked.times.Load()
+	w.insistLate(t.Context(), false)
+	if n := asked.times.Load(); n != first {
+		t.Errorf("asked %d times more at a tick", n-first)
+	}
+	if n := len(w.late.waiting); n != 1 {
+		t.Errorf("%d alerts wait", n)
+	}
+	w.insistLate(t.Context(), true)
+	if n := asked.times.Load(); n != first+1 {
+		t.Errorf("asked %d times more on a signal, want 1", n-first)
+	}
+}
+
+// hashedOnly has no index: the entity answers, and the accessor stays a hash.
+type hashedOnly struct{ times atomic.Int64 }
+
+func (h *hashedOnly) Resolve(context.Context, string, *alert.Alert, bool) identity.Identity {
+	h.times.Add(1)
+	return identity.Identity{Rung: identity.RungEntity, Confidence: identity.Confirmed, Why: identity.ReasonHashed, Entity: &identity.Entity{ID: "e"}}
 }

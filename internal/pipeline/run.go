@@ -39,9 +39,9 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 		case j := <-jobs:
 			p.insist(ctx, j)
 		case <-p.deps.Better:
-			p.insistLate(ctx)
+			p.insistLate(ctx, true)
 		case <-ticks.C:
-			p.insistLate(ctx)
+			p.insistLate(ctx, false)
 			p.insist(ctx, p.newJob(Batch{}))
 		case <-reading.Done():
 		}
@@ -54,8 +54,8 @@ func (p *Pipeline) Run(ctx context.Context, sources ...Source) error {
 }
 
 // insistLate asks again who acted in alerts that could not be told well.
-func (p *Pipeline) insistLate(ctx context.Context) {
-	if j := p.again(ctx); j != nil {
+func (p *Pipeline) insistLate(ctx context.Context, signalled bool) {
+	if j := p.again(ctx, signalled); j != nil {
 		p.insist(ctx, j)
 	}
 }
