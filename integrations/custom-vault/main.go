@@ -1,4 +1,4 @@
-// Custom-vault is the program that wazuh-integratord runs once for every alert of group vault. It
+// Command custom-vault is the program that wazuh-integratord runs once for every alert of group vault. It
 // adds the alert's line to this hour's journal file and exits: 0 when the line is on the disk, 1
 // when it is not, with one line on stderr that says why and what to do.
 //

@@ -1,4 +1,4 @@
-// Empty is the least that a Go program costs.
+// Command empty is the least that a Go program costs.
 package main
 
 func main() {}

@@ -1,4 +1,4 @@
-// Synced is the least that a Go program costs which appends as much as an alert to a file, its
+// Command synced is the least that a Go program costs which appends as much as an alert to a file, its
 // argument, durably.
 package main
 
