@@ -15,10 +15,16 @@ import (
 	"custom-vault/internal/unixsocket"
 )
 
-// answer serves the control socket and the metrics until ctx ends. A socket that cannot be opened is told, and no
-// reason not to guard a Vault.
-func (a *app) answer(ctx context.Context, configPath string) error {
-	var serving errgroup.Group
+// answering is a socket that is open, and who answers there.
+type answering struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// listen opens the control socket and the metrics. A socket that cannot be opened is told, and no reason not to guard a
+// Vault.
+func (a *app) listen(configPath string) []answering {
+	var open []answering
 	for _, s := range []struct {
 		what    string
 		listen  func(config.Config) (net.Listener, error)
@@ -32,8 +38,17 @@ func (a *app) answer(ctx context.Context, configPath string) error {
 		case err != nil:
 			a.log.WithError(err).Warn("serve: no " + s.what)
 		case listener != nil:
-			serving.Go(func() error { return serveHTTP(ctx, listener, s.handler) })
+			open = append(open, answering{listener, s.handler})
 		}
+	}
+	return open
+}
+
+// answer serves what is open until ctx ends.
+func (a *app) answer(ctx context.Context, open []answering) error {
+	var serving errgroup.Group
+	for _, s := range open {
+		serving.Go(func() error { return serveHTTP(ctx, s.listener, s.handler) })
 	}
 	if err := serving.Wait(); err != nil {
 		a.log.WithError(err).Error("serve: nobody is answered any more")

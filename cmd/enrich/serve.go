@@ -223,10 +223,12 @@ func (a *app) serve(ctx context.Context, d *daemon) error {
 	limitMemory(a.cfg)
 	a.asking.Store(a.resolvers)
 	a.watch.serving(a)
+	open := a.listen(d.path) // before ready is said: who was told so may ask
+	running, ctx := errgroup.WithContext(ctx)
+	running.Go(func() error { return a.answer(ctx, open) })
 	d.tell(d.manager.Ready("following alerts; sealing is " + sealMode(a.cfg)))
 	a.firstLogin(ctx)
 	a.log.WithFields(logrus.Fields{"alerts": a.cfg.Wazuh.AlertsFile(), "journal": a.cfg.Wazuh.JournalDir()}).Info("serve: following")
-	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error {
 		return a.line.Run(ctx, &pipeline.Followed{Follower: alerts}, &pipeline.Followed{
 			Follower: journal, Committed: a.bookmarkOf(follow.Journal), Pruned: a.pruned,
@@ -236,7 +238,6 @@ func (a *app) serve(ctx context.Context, d *daemon) error {
 	running.Go(func() error { return a.responder.Run(ctx) })
 	running.Go(func() error { return a.takeOwnRequests(ctx) })
 	running.Go(func() error { return a.forget(ctx) })
-	running.Go(func() error { return a.answer(ctx, d.path) })
 	for _, resolver := range a.resolvers.clusters {
 		running.Go(func() error { resolver.Run(ctx); return nil })
 		running.Go(func() error { return a.tellBetter(ctx, resolver.Better()) })
