@@ -13,36 +13,11 @@ const (
 	maxText  = 2048
 	maxList  = 64
 	maxPairs = 32
-	maxDepth = 1000 // cJSON's, so analysisd's
+	maxLevel = 16 // of Wazuh's rules
+	maxCount = 1<<31 - 1
 
 	maxMembers = 256 // of an object that is kept apart in memory; honest ones have less than 40
 )
-
-// tooDeep reports whether JSON nests deeper than max, without recursion: validators recurse, and a megabyte of "["
-// would cost them their stack.
-func tooDeep(json []byte, limit int) bool {
-	depth, inString := 0, false
-	for i := 0; i < len(json); i++ {
-		switch c := json[i]; {
-		case inString:
-			switch c {
-			case '\\':
-				i++
-			case '"':
-				inString = false
-			}
-		case c == '"':
-			inString = true
-		case c == '{' || c == '[':
-			if depth++; depth > limit {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
 
 // clip returns s as valid UTF-8 without NUL, cut to at most n bytes at a character's border. A cut is marked.
 func clip(s string, n int) string {

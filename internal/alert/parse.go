@@ -13,7 +13,6 @@ import (
 // Reasons why a line is refused. Each is counted under its own text.
 var (
 	ErrTooLong  = errors.New("alert line is too long")
-	ErrTooDeep  = errors.New("alert nests too deep")
 	ErrNotJSON  = errors.New("alert line is not a JSON object")
 	ErrNoRule   = errors.New("alert has no rule")
 	ErrNotVault = errors.New("alert is in none of our groups")
@@ -31,9 +30,7 @@ func Parse(line []byte) (*Alert, error) {
 	switch {
 	case len(line) > MaxLine:
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(line), MaxLine)
-	case tooDeep(line, maxDepth):
-		return nil, ErrTooDeep
-	case len(line) == 0 || line[0] != '{' || !gjson.ValidBytes(line):
+	case len(line) == 0 || line[0] != '{' || !valid(line):
 		return nil, ErrNotJSON
 	}
 	a, err := read(objectOf(gjson.ParseBytes(line)))
@@ -61,11 +58,11 @@ func read(doc object) (*Alert, error) {
 		},
 		Rule: Rule{
 			ID:          text(rule.get("id"), maxName),
-			Level:       int(rule.get("level").Int()),
+			Level:       int(bounded(rule.get("level").Int(), maxLevel)),
 			Description: text(rule.get("description"), maxText),
 			Groups:      list(rule.get("groups")),
-			Frequency:   int(rule.get("frequency").Int()),
-			Firedtimes:  int(rule.get("firedtimes").Int()),
+			Frequency:   int(bounded(rule.get("frequency").Int(), maxCount)),
+			Firedtimes:  int(bounded(rule.get("firedtimes").Int(), maxCount)),
 			Techniques:  list(rule.get("mitre").Get("id")),
 		},
 	}
@@ -114,7 +111,7 @@ func (a *Alert) classify(doc object) {
 func recordOf(fullLog string, data gjson.Result) (*Record, bool) {
 	if start := strings.IndexByte(fullLog, '{'); start >= 0 {
 		body := fullLog[start:]
-		if !tooDeep([]byte(body), maxDepth) && gjson.Valid(body) {
+		if valid(body) {
 			return newRecord(objectOf(gjson.Parse(body))), false
 		}
 		return newRecord(objectOf(data)), true
@@ -161,13 +158,20 @@ func pairs(v gjson.Result) map[string]string {
 	}
 	out := make(map[string]string)
 	v.ForEach(func(key, value gjson.Result) bool {
-		out[clip(key.String(), maxName)] = text(value, maxName)
+		if name := clip(key.String(), maxName); !has(out, name) { // of equal names the first, as for gjson
+			out[name] = text(value, maxName)
+		}
 		return len(out) < maxPairs
 	})
 	if len(out) == 0 {
 		return nil
 	}
 	return out
+}
+
+func has(m map[string]string, key string) bool {
+	_, ok := m[key]
+	return ok
 }
 
 // object is the members of a JSON object, found in one pass: gjson's Get goes through the text once for each.

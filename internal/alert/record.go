@@ -87,7 +87,7 @@ func newRecord(doc object) *Record {
 		ClientID:            text(request.get("client_id"), maxName),
 		ClientToken:         text(request.get("client_token"), maxName),
 		ClientTokenAccessor: text(request.get("client_token_accessor"), maxName),
-		WrapTTL:             request.get("wrap_ttl").Int(),
+		WrapTTL:             bounded(request.get("wrap_ttl").Int(), maxSeconds),
 		HasAuth:             doc.get("auth").IsObject(),
 		Auth:                newAuth(objectOf(doc.get("auth"))),
 	}

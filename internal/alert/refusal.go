@@ -8,7 +8,6 @@ type Refusal string
 // Every refusal there is.
 const (
 	RefusalTooLong Refusal = "too-long"
-	RefusalTooDeep Refusal = "too-deep"
 	RefusalNotJSON Refusal = "not-json"
 	RefusalNoRule  Refusal = "no-rule"
 	RefusalOther   Refusal = "other"
@@ -16,7 +15,7 @@ const (
 
 // Refusals is the closed set, for metrics that begin at zero.
 func Refusals() []Refusal {
-	return []Refusal{RefusalTooLong, RefusalTooDeep, RefusalNotJSON, RefusalNoRule, RefusalOther}
+	return []Refusal{RefusalTooLong, RefusalNotJSON, RefusalNoRule, RefusalOther}
 }
 
 // RefusalOf is the word for an error of Parse. ErrNotVault is none: such a line is nobody's fault.
@@ -24,8 +23,6 @@ func RefusalOf(err error) Refusal {
 	switch {
 	case errors.Is(err, ErrTooLong):
 		return RefusalTooLong
-	case errors.Is(err, ErrTooDeep):
-		return RefusalTooDeep
 	case errors.Is(err, ErrNotJSON):
 		return RefusalNotJSON
 	case errors.Is(err, ErrNoRule):
