@@ -29,6 +29,10 @@ type Item struct {
 	Source Source
 	// Text is the line without its newline; the caller owns it. It is nil for a gap.
 	Text []byte
+	// File and Offset are where the line begins: the file's name is relative to the
+	// source's folder and without ".gz", the offset in uncompressed bytes.
+	File   string
+	Offset int64
 	// Gap is nil for a line.
 	Gap *Gap
 	// After is where to go on once this item has been dealt with.

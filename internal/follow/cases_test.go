@@ -299,7 +299,7 @@ func TestBookmarkMovesOverLinesThatAreNotKept(t *testing.T) {
 	f := m.follow(Bookmark{}, opt)
 	before := f.Position()
 	m.write("x\ny\n")
-	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	b, err := f.Next(ctx, Limits{})
 	for err == nil && b.Passed == 0 { // the first says that the file was taken up

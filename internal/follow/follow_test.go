@@ -127,7 +127,7 @@ func expect(t *testing.T, got []string, want ...string) {
 
 func next(t *testing.T, f *Follower) []string {
 	t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	b, err := f.Next(ctx, Limits{})
 	if err != nil {

@@ -64,7 +64,9 @@ func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) err
 		case ok && f.wanted(line):
 			f.moved = true
 			b.text += len(line)
-			b.Items = append(b.Items, Item{Source: f.layout.source(), Text: bytes.Clone(line), After: f.Position()})
+			b.Items = append(b.Items, Item{
+				Source: f.layout.source(), Text: bytes.Clone(line), File: t.name, Offset: t.off - int64(len(line)) - 1, After: f.Position(),
+			})
 		case ok:
 			f.moved = true
 			b.Passed++

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -79,10 +80,12 @@ func (p *Pipeline) judge(j *job, look *look) {
 		p.seen.Lost(gap.Gap)
 		p.publish(j, event.Lost(gap.Gap, gap.Behind), time.Time{})
 	}
-	for _, intruder := range p.deps.Screen.Due(look.now) {
+	intruders, settled := p.deps.Screen.Due(look.now)
+	for _, intruder := range intruders {
 		p.log.WithFields(logrus.Fields{"alert": intruder.ID, "request": intruder.Record.RequestID}).Error("screen: somebody else uses our token")
 		p.publish(j, event.Intruder(intruder), intruder.Timestamp)
 	}
+	j.commit.Settled = settled
 	j.commit.Own = p.deps.Screen.TakeFresh()
 	j.result.Events, j.result.Intents = len(j.commit.Events), len(j.commit.Intents)
 }
@@ -90,7 +93,7 @@ func (p *Pipeline) judge(j *job, look *look) {
 // empty reports whether there is nothing to commit.
 func (j *job) empty() bool {
 	c := &j.commit
-	return len(c.Bookmarks)+len(c.Alerts)+len(c.Late)+len(c.Incidents)+len(c.Events)+len(c.Intents)+len(c.Seen)+len(c.Own) == 0
+	return len(c.Bookmarks)+len(c.Alerts)+len(c.Late)+len(c.Incidents)+len(c.Events)+len(c.Intents)+len(c.Seen)+len(c.Own)+len(c.Suspects)+len(c.Settled) == 0
 }
 
 // keepOwn keeps what is our own doing, and says whether the alert is that.
@@ -123,7 +126,22 @@ func (p *Pipeline) keep(j *job, d Decided, look *look) {
 		p.publish(j, *d.Event, d.Alert.Timestamp)
 	}
 	p.keepIntent(j, d, look)
+	p.keepSuspect(j, d, look)
 	p.late.add(d, look.now)
+}
+
+// keepSuspect keeps a suspect in the same commit that says that its line was read: the screen remembers it only for as
+// long as this process lives.
+func (p *Pipeline) keepSuspect(j *job, d Decided, look *look) {
+	if d.Verdict != screen.Suspect {
+		return
+	}
+	text, err := json.Marshal(d.Alert)
+	if err != nil {
+		p.log.WithError(err).WithField("alert", d.Alert.ID).Error("keep: a restart within half a minute forgets this suspect")
+		return
+	}
+	j.commit.Suspects = append(j.commit.Suspects, store.Suspect{Key: d.Alert.Key, Until: look.now.Add(screen.Patience), Alert: string(text)})
 }
 
 // keepIntent gathers the response that was decided on, unless an earlier decision about the same alert led to one.

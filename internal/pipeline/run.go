@@ -134,7 +134,7 @@ func (f *Followed) Next(ctx context.Context) (Batch, error) {
 			}})
 			continue
 		}
-		batch.Lines = append(batch.Lines, Line{Source: string(item.Source), Text: item.Text})
+		batch.Lines = append(batch.Lines, Line{Source: string(item.Source), File: item.File, Offset: item.Offset, Text: item.Text})
 	}
 	return batch, nil
 }

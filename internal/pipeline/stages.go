@@ -26,9 +26,11 @@ import (
 // An alert is one value that grows from stage to stage. Each stage takes what the one before gave, so that its
 // signature says what it may know.
 type (
-	// Line is what a source gave.
+	// Line is what a source gave, and where it stands: File is relative to the source's folder.
 	Line struct {
 		Source string
+		File   string
+		Offset int64
 		Text   []byte
 	}
 	// Accepted is a line that is an alert of ours, for the first time.
@@ -85,7 +87,9 @@ func (p *Pipeline) parseLine(line Line) Accepted {
 	case err != nil:
 		reason := alert.RefusalOf(err)
 		p.seen.Refused(line.Source, reason)
-		p.log.WithError(err).WithFields(logrus.Fields{"source": line.Source, "reason": reason}).Warn("accept: line refused")
+		p.log.WithError(err).WithFields(logrus.Fields{
+			"source": line.Source, "reason": reason, "file": line.File, "offset": line.Offset, "bytes": len(line.Text),
+		}).Warn("accept: line refused; it stays in its file")
 		return Accepted{}
 	}
 	cluster, _ := p.cfg.ClusterOf(a.Agent.ID)
