@@ -122,8 +122,8 @@ func (f *Follower) advance() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if live != nil && len(f.held) > 0 && f.held[len(f.held)-1].id == identify(live) {
-		return false, nil
+	if last := len(f.held) - 1; live != nil && last >= 0 && f.held[last].dated && f.held[last].id == identify(live) {
+		return false, nil // what analysisd writes; an alerts.json put there by hand may have a dated file beside it
 	}
 	if f.layout.future(f.newest, f.opt.Now()) {
 		// The clock was wrong, and ours too. What is known is left out below.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -425,4 +426,29 @@ func TestOneFileIsReadOnceThoughTwoPositionsNameIt(t *testing.T) {
 	m.write("c\n")
 	got, _ = now(m.follow(after, Options{}))
 	expect(t, got, "gone "+tuesday+"@2+-1", "c")
+}
+
+// Somebody replaces alerts.json, twice, while the manager goes on with the dated file and rotates it; the second one
+// gets the inode of the first.
+func TestAReplacedAlertsJSONHidesNoDatedFile(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	m.check(os.Remove(m.path()))
+	appendTo(t, m.path(), "")
+	f := m.follow(Bookmark{}, Options{Start: AtBegin})
+	_, after := now(f)
+	m.rotate(tuesday)
+	m.write("a\n")
+	m.check(os.Remove(m.path()))
+	appendTo(t, m.path(), "by hand\n")
+	live, err := os.Stat(m.path())
+	m.check(err)
+	for i := range after.Files {
+		if after.Files[i].Name == liveName {
+			after.Files[i].Inode = identify(live).inode
+		}
+	}
+	got, _ := now(m.follow(after, Options{}))
+	slices.Sort(got)
+	expect(t, got, "a", "by hand")
 }
