@@ -25,15 +25,16 @@ func clip(s string, n int) string {
 		return s
 	}
 	const mark = "…"
-	if len(s) > 4*n { // bound the work below, too
+	long := len(s) > 4*n
+	if long { // bound the work below, too
 		s = s[:4*n]
 	}
 	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "�"), "�")
-	if len(s) <= n {
+	if len(s) <= n && !long {
 		return s
 	}
-	cut := n - len(mark)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
+	cut := min(len(s), n-len(mark))
+	for cut > 0 && cut < len(s) && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
 	return s[:cut] + mark

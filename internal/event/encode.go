@@ -160,22 +160,27 @@ func each(list []string, bound func(string) string) []string {
 	return out
 }
 
-// settled makes text that keeps its type: a value that begins with "[" and parses as JSON would come out of
-// analysisd as an array (string_op.c:186), and the indexer would refuse the alert; a blank before it prevents that.
-// A NUL would end the event.
+// settled makes text of at most n bytes that keeps its type: a value that begins with "[" and parses as JSON would come
+// out of analysisd as an array (string_op.c:186), and the indexer would refuse the alert; a blank before it prevents
+// that. A NUL would end the event.
 func settled(s string, n int) string {
-	if len(s) > n {
-		cut := n - len("…")
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
+	const mark = "…"
+	long := len(s) > 4*n
+	if long { // bound the work below, too
+		s = s[:4*n]
 	}
 	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "�"), "�")
 	if strings.HasPrefix(s, "[") {
 		s = " " + s
 	}
-	return s
+	if len(s) <= n && !long {
+		return s
+	}
+	cut := min(len(s), n-len(mark))
+	for cut > 0 && cut < len(s) && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + mark
 }
 
 // Visible writes every character that does not show itself (control characters, escape sequences, marks that turn

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -134,15 +132,6 @@ func TestAnEventHasFewLeaves(t *testing.T) {
 	}
 }
 
-func leaves(v gjson.Result) int {
-	if !v.IsObject() {
-		return 1
-	}
-	n := 0
-	v.ForEach(func(_, item gjson.Result) bool { n += leaves(item); return true })
-	return n
-}
-
 // filled has every part of an event.
 func filled() Event {
 	in, decision := bobsAlert()
@@ -171,39 +160,4 @@ func TestTheSentenceShowsWhatHidesItself(t *testing.T) {
 	if strings.ContainsAny(got, "\x1b\u202e\n") || !strings.Contains(got, `a\x1b[2Jb\u202ec\nd`) {
 		t.Errorf("%q", got)
 	}
-}
-
-func FuzzEncode(f *testing.F) {
-	f.Add("secret/data/x", "bob", "1.2", "agent", true)
-	f.Add("[1]", "\x00\xff", strings.Repeat("\\\"", 3000), "\u2028", false)
-	f.Fuzz(func(t *testing.T, path, name, id, agent string, many bool) {
-		in, decision := bobsAlert()
-		in.Alert.Record.Path, in.Alert.ID, in.Alert.Agent.Name, in.Alert.Rule.Description = path, id, agent, path
-		in.Identity.Token.DisplayName = name
-		in.Identity.Token.Metadata = map[string]string{name: path, path: name}
-		if many {
-			in.Identity.Policies.All = slices.Repeat([]string{name + path}, 70)
-			in.Identity.Policies.Token = in.Identity.Policies.All
-		}
-		body, err := Enriched(in, decision, name).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case len(body) > MaxBody:
-			t.Errorf("%d bytes", len(body))
-		case !json.Valid(body) || !utf8.Valid(body):
-			t.Errorf("not valid: %.200q", body)
-		case bytes.ContainsAny(body, "\n\x00") || bytes.Contains(body, []byte(`\u0000`)):
-			t.Errorf("ends early: %.200q", body)
-		case !bytes.HasPrefix(body, []byte(`{"integration":"custom-vault"`)):
-			t.Errorf("another prefix: %.100q", body)
-		}
-		gjson.GetBytes(body, "custom_vault").ForEach(func(key, value gjson.Result) bool {
-			if strings.HasPrefix(value.String(), "[") && value.Type == gjson.String {
-				t.Errorf("%s would become an array: %.100q", key, value.String())
-			}
-			return true
-		})
-	})
 }
