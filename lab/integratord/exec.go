@@ -12,29 +12,28 @@ import (
 	"syscall"
 )
 
-// lineBuffer is the buffer that output lines are read into; a longer line comes in pieces.
-const lineBuffer = 4096
+// lineBuffer is what fits into the buffer that output lines are read into, without the end of the string; a longer line comes in pieces.
+const lineBuffer = 4095
 
 // nobody is whom the rule about writable programs is applied for when the lab runs as root without a Credential: as root itself the daemon would
 // refuse every program, since root may write them all.
 const nobody = 65534
 
-// execute starts a program and waits until its output has ended, whoever holds it open, and then for the program (integrator.c:447-453). It
-// returns the last line of output.
-func (d *Daemon) execute(ctx context.Context, name string, argv []string) (last string, status syscall.WaitStatus, err error) {
+// execute starts a program and waits until its output has ended, whoever holds it open, and then for the program (integrator.c:447-453).
+func (d *Daemon) execute(ctx context.Context, name string, argv []string) (status syscall.WaitStatus, err error) {
 	path := filepath.Join("integrations", name)
 	if d.writable(filepath.Join(d.cfg.Home, path)) {
 		d.cfg.Log.Error("exec_op.c:233 at wpopenv()", "At wpopenv(): file '%s' has write permissions.", path)
-		return "", 0, fmt.Errorf("program %s can be written by the daemon's user", path)
+		return 0, fmt.Errorf("program %s can be written by the daemon's user", path)
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return "", 0, err
+		return 0, err
 	}
 	defer null.Close() //nolint:errcheck // /dev/null
 	reader, writer, err := os.Pipe()
 	if err != nil {
-		return "", 0, err
+		return 0, err
 	}
 	defer reader.Close() //nolint:errcheck // a pipe's reading end
 	cmd := &exec.Cmd{
@@ -45,7 +44,7 @@ func (d *Daemon) execute(ctx context.Context, name string, argv []string) (last 
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Credential: d.cfg.Credential},
 	}
 	if err := errors.Join(cmd.Start(), writer.Close()); err != nil {
-		return "", 0, err
+		return 0, err
 	}
 	if d.cfg.OnStart != nil {
 		d.cfg.OnStart(name, cmd.Process.Pid)
@@ -57,27 +56,27 @@ func (d *Daemon) execute(ctx context.Context, name string, argv []string) (last 
 		_ = reader.Close()
 	})
 	defer stop()
-	last = d.readOutput(reader)
+	d.readOutput(reader)
 	if err := cmd.Wait(); err != nil && cmd.ProcessState == nil {
-		return last, 0, err
+		return 0, err
 	}
 	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if !ok {
-		return last, 0, errors.New("no wait status")
+		return 0, errors.New("no wait status")
 	}
-	return last, status, nil
+	return status, nil
 }
 
-func (d *Daemon) readOutput(reader *os.File) (last string) {
+func (d *Daemon) readOutput(reader *os.File) {
 	lines := bufio.NewReaderSize(reader, lineBuffer)
 	for {
 		line, err := lines.ReadSlice('\n')
 		if len(line) > 0 {
-			last = strings.TrimSuffix(string(line), "\n")
-			d.cfg.Log.Debug2("integrator.c:451 at OS_IntegratorD()", "%s", last)
+			d.output = strings.TrimSuffix(string(line), "\n")
+			d.cfg.Log.Debug2("integrator.c:451 at OS_IntegratorD()", "%s", d.output)
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return last
+			return
 		}
 	}
 }

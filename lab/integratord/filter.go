@@ -1,21 +1,24 @@
 package integratord
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
 	"custom-vault/lab/cjson"
+	"custom-vault/lab/osregex"
 )
 
 // wants says whether the block's filters let the alert pass; all of them have to (integrator.c:183-275).
 func (d *Daemon) wants(b *Integration, alert, rule *cjson.Value) bool {
-	if b.EventLocation != "" {
+	if b.has("event_location", b.EventLocation) {
 		location := alert.Get("location")
 		if location == nil {
 			return false
 		}
-		if !osMatch(b.EventLocation, location.Text()) {
-			d.cfg.Log.Debug2("integrator.c:197 at OS_IntegratorD()", "Skipping: Location doesn't match.")
+		if match, err := osregex.CompileMatch(b.EventLocation); err != nil || !match.MatchString(location.Text()) {
+			d.cfg.Log.Debug2("integrator.c:194 at OS_IntegratorD()", "Skipping: Location doesn't match")
 			return false
 		}
 	}
@@ -25,15 +28,23 @@ func (d *Daemon) wants(b *Integration, alert, rule *cjson.Value) bool {
 			return false
 		}
 		if int(level.Number) < b.Level {
-			d.cfg.Log.Debug2("integrator.c:209 at OS_IntegratorD()", "Skipping: Alert level is too low.")
+			d.cfg.Log.Debug2("integrator.c:208 at OS_IntegratorD()", "Skipping: Alert level is too low")
 			return false
 		}
 	}
-	if b.Group != "" && !hasGroup(b.Group, rule.Get("groups")) {
+	if b.has("group", b.Group) && !hasGroup(b.Group, rule.Get("groups")) {
 		d.cfg.Log.Debug2("integrator.c:240 at OS_IntegratorD()", "Skipping: Group doesn't match.")
 		return false
 	}
-	if len(b.RuleIDs) > 0 && !hasRule(b.RuleIDs, rule.Get("id")) {
+	if !b.present["rule_id"] && len(b.RuleIDs) == 0 {
+		return true
+	}
+	id := rule.Get("id")
+	if id == nil {
+		d.cfg.Log.Debug2("integrator.c:253 at OS_IntegratorD()", "Skipping: Alert does not containg rule id.")
+		return false
+	}
+	if !slices.Contains(b.RuleIDs, leadingNumber(id.Text())) {
 		d.cfg.Log.Debug2("integrator.c:272 at OS_IntegratorD()", "Skipping: Rule doesn't match.")
 		return false
 	}
@@ -45,7 +56,9 @@ func hasGroup(list string, groups *cjson.Value) bool {
 	if groups == nil {
 		return false
 	}
-	for _, want := range strings.Split(list, ",") {
+	for list != "" {
+		var want string
+		want, list, _ = strings.Cut(list, ",")
 		for _, item := range groups.Items {
 			if item.Kind == cjson.String && item.String == want {
 				return true
@@ -55,52 +68,19 @@ func hasGroup(list string, groups *cjson.Value) bool {
 	return false
 }
 
-func hasRule(ids []int, id *cjson.Value) bool {
-	n := leadingNumber(id.Text())
-	for _, want := range ids {
-		if id != nil && n == want {
-			return true
-		}
-	}
-	return false
-}
-
-// leadingNumber is atoi.
+// leadingNumber is atoi: blanks, a sign, digits; what exceeds an int wraps around.
 func leadingNumber(text string) int {
+	text = strings.TrimLeft(text, " \t\n\v\f\r")
 	end := 0
+	if text != "" && (text[0] == '-' || text[0] == '+') {
+		end = 1
+	}
 	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
 		end++
 	}
-	n, err := strconv.Atoi(text[:end])
-	if err != nil {
+	n, err := strconv.ParseInt(text[:end], 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
-	return n
-}
-
-// osMatch is OSMatch: alternatives with |, each a substring without regard to case, anchored with ^ and $; a leading ! turns the whole around.
-func osMatch(pattern, text string) bool {
-	negated := strings.HasPrefix(pattern, "!")
-	pattern = strings.ToLower(strings.TrimPrefix(pattern, "!"))
-	text = strings.ToLower(text)
-	for _, alternative := range strings.Split(pattern, "|") {
-		begin := strings.HasPrefix(alternative, "^")
-		end := strings.HasSuffix(alternative, "$")
-		word := strings.TrimSuffix(strings.TrimPrefix(alternative, "^"), "$")
-		var hit bool
-		switch {
-		case begin && end:
-			hit = text == word
-		case begin:
-			hit = strings.HasPrefix(text, word)
-		case end:
-			hit = strings.HasSuffix(text, word)
-		default:
-			hit = strings.Contains(text, word)
-		}
-		if hit {
-			return !negated
-		}
-	}
-	return negated
+	return int(int32(n))
 }

@@ -12,42 +12,49 @@ import (
 )
 
 const (
-	// commandLimit cuts the command string (integrator.c:432).
-	commandLimit = 4095
+	// commandLimit cuts the command string: 4095 with the end of the string (integrator.c:432).
+	commandLimit = 4094
 	// redirect is what is left of a shell that is no longer used.
 	redirect = " > /dev/null 2>&1"
 )
 
+// tempFile is a file to hand over, with the lines of integrator.c that log its making.
+type tempFile struct {
+	suffix          string
+	text            string
+	written, failed int
+}
+
 // writeTemp writes one file below the temp folder and returns its path, or "" when that failed: the program is started all the same. Like
 // fopen("w") it takes mode 0666 less the umask, and follows what lies there already.
-func (d *Daemon) writeTemp(name, suffix, text string) string {
-	path := filepath.Join(d.cfg.TmpDir, fmt.Sprintf("%s-%d-%d.%s", name, d.cfg.Now().Unix(), int32(rand.Uint32()), suffix))
+func (d *Daemon) writeTemp(name string, t tempFile) string {
+	site := func(line int) string { return fmt.Sprintf("integrator.c:%d at OS_IntegratorD()", line) }
+	path := filepath.Join(d.cfg.TmpDir, fmt.Sprintf("%s-%d-%d.%s", name, d.cfg.Now().Unix(), int32(rand.Uint32()), t.suffix))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
 	if err != nil {
-		d.cfg.Log.Debug2("integrator.c:284 at OS_IntegratorD()", "File %s couldn't be created.", path)
+		d.cfg.Log.Debug2(site(t.failed), "File %s couldn't be created.", path)
 		return ""
 	}
-	_, err = f.WriteString(text)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		// fprintf's result is not looked at: the program then gets a file that is cut off.
-		d.cfg.Log.Debug2("integrator.c:293 at OS_IntegratorD()", "File %s is incomplete: %v", path, err)
-	}
+	// fprintf's result is not looked at: on a full disk the program gets a file that is cut off.
+	_, _ = f.WriteString(t.text)
+	_ = f.Close()
 	if c := d.cfg.Credential; c != nil {
-		if err := os.Chown(path, int(c.Uid), int(c.Gid)); err != nil {
-			d.cfg.Log.Debug2("integrator.c:293 at OS_IntegratorD()", "%v", err)
-		}
+		_ = os.Chown(path, int(c.Uid), int(c.Gid)) // the lab's stand-in itself may be root
 	}
+	d.cfg.Log.Debug2(site(t.written), "File %s was written.", path)
 	return path
 }
 
-// alertText is what the alert's temp file holds.
-func alertText(b *Integration, alert, rule *cjson.Value) string {
+// alertFile is the alert's temp file, in the form that the block asks for.
+func alertFile(b *Integration, alert, rule *cjson.Value) tempFile {
 	if strings.HasPrefix(b.AlertFormat, "json") {
-		return string(alert.Print()) + "\n"
+		return tempFile{suffix: "alert", text: string(alert.Print()) + "\n", written: 293, failed: 284}
 	}
+	return tempFile{suffix: "alert", text: alertText(b, alert, rule), written: 407, failed: 284}
+}
+
+// alertText is an alert as lines of key='value'.
+func alertText(b *Integration, alert, rule *cjson.Value) string {
 	fullLog := alert.Get("full_log")
 	if fullLog != nil {
 		// In place, as the daemon does: a later block of the same alert sees it changed.

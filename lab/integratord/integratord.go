@@ -1,7 +1,7 @@
 // Package integratord stands in for wazuh-integratord: it follows alerts.json from the end and starts the programs of the <integration> blocks,
 // one after the other, without ever killing one, as 4.3 to 4.14 do.
 //
-// It may import lab/cjson, lab/osseclog and lab/release. It starts nothing but the programs below integrations/ and never replays an alert.
+// It may import lab/cjson, lab/osregex, lab/osseclog, lab/osxml and lab/release. It starts nothing but the programs below integrations/ and never replays an alert.
 package integratord
 
 import (
@@ -62,6 +62,8 @@ type Daemon struct {
 	tail    tail
 	enabled []bool
 	orphans atomic.Bool
+	// output is the last line that a program wrote. A program that writes nothing leaves the one before in the daemon's buffer (integrator.c:449).
+	output string
 }
 
 // New prepares a daemon. Run starts it.
@@ -87,7 +89,6 @@ func New(cfg Config) *Daemon {
 // then on are seen. A program that still runs at the end is killed, unless Abandon was called: that is the lab cleaning up.
 func (d *Daemon) Run(ctx context.Context, ready chan<- struct{}) {
 	defer d.tail.close()
-	d.cfg.Log.Info("main.c:176 at main()", "Started (pid: %d).", os.Getpid())
 	if len(d.cfg.Integrations) == 0 {
 		d.cfg.Log.Info("main.c:120 at main()", "Remote integrations not configured. Clean exit.")
 		if ready != nil {
@@ -95,6 +96,7 @@ func (d *Daemon) Run(ctx context.Context, ready chan<- struct{}) {
 		}
 		return
 	}
+	d.cfg.Log.Info("main.c:176 at main()", "Started (pid: %d).", os.Getpid())
 	for tries := 0; !d.tail.open(true); tries++ {
 		if tries == openTries || !d.sleep(ctx) {
 			d.cfg.Log.Error("integrator.c:51 at OS_IntegratorD()", "Could not open JSON queue after %d tries.", tries)
@@ -147,6 +149,10 @@ func (d *Daemon) enable() {
 			d.cfg.Log.Error("integrator.c:137 at OS_IntegratorD()", "Invalid integration: '%s'. Not currently supported.", b.Name)
 			continue
 		}
+		if lacks := b.lacks(); lacks != "" {
+			d.cfg.Log.Error("integrator.c:79 at OS_IntegratorD()", "Unable to enable integration for: '%s'. Missing %s.", b.Name, lacks)
+			continue
+		}
 		d.enabled[i] = true
 		d.cfg.Log.Info("integrator.c:143 at OS_IntegratorD()", "Enabling integration for: '%s'.", b.Name)
 	}
@@ -160,6 +166,19 @@ func known(name string) bool {
 	return strings.HasPrefix(name, "custom-")
 }
 
+// lacks names what one of Wazuh's own integrations cannot do without (integrator.c:74-134); one that is called custom-… needs nothing.
+func (b *Integration) lacks() string {
+	url := b.Name == "slack" || b.Name == "shuffle" || b.Name == "maltiverse"
+	key := b.Name == "pagerduty" || b.Name == "virustotal" || b.Name == "maltiverse"
+	switch {
+	case url && !b.has("hook_url", b.HookURL):
+		return "hook URL"
+	case key && !b.has("api_key", b.APIKey):
+		return "API Key"
+	}
+	return ""
+}
+
 // send hands one alert to every block that wants it.
 func (d *Daemon) send(ctx context.Context, alert *cjson.Value) {
 	rule := alert.Get("rule")
@@ -171,28 +190,26 @@ func (d *Daemon) send(ctx context.Context, alert *cjson.Value) {
 	for i := range d.cfg.Integrations {
 		b := &d.cfg.Integrations[i]
 		if !d.enabled[i] {
-			d.cfg.Log.Debug2("integrator.c:178 at OS_IntegratorD()", "Skipping: Integration disabled.")
+			d.cfg.Log.Debug2("integrator.c:179 at OS_IntegratorD()", "Skipping: Integration disabled")
 			continue
 		}
 		if !d.wants(b, alert, rule) || ctx.Err() != nil {
 			continue
 		}
-		alertFile, optionsFile := shared, ""
-		if alertFile == "" {
-			if alertFile = d.writeTemp(b.Name, "alert", alertText(b, alert, rule)); alertFile != "" {
-				d.cfg.Log.Debug2("integrator.c:293 at OS_IntegratorD()", "File %s was written.", alertFile)
-			}
+		file, optionsFile := shared, ""
+		if file == "" {
+			file = d.writeTemp(b.Name, alertFile(b, alert, rule))
 		}
-		if b.Options != "" && d.cfg.Release.AtLeast(7, 0) {
-			optionsFile = d.writeTemp(b.Name, "options", b.Options+"\n")
+		if b.has("options", b.Options) && d.cfg.Release.AtLeast(7, 0) {
+			optionsFile = d.writeTemp(b.Name, tempFile{suffix: "options", text: b.Options + "\n", written: 426, failed: 420})
 		}
-		d.start(ctx, b, alertFile, optionsFile)
-		remove(optionsFile)
+		d.start(ctx, b, file, optionsFile)
 		if sharesAlertFile(d.cfg.Release) {
-			shared = alertFile
-			continue
+			shared = file
+		} else {
+			remove(file)
 		}
-		remove(alertFile)
+		remove(optionsFile)
 	}
 	remove(shared)
 }
@@ -207,22 +224,22 @@ func remove(path string) {
 func (d *Daemon) start(ctx context.Context, b *Integration, alertFile, optionsFile string) {
 	text, argv := d.command(b, alertFile, optionsFile)
 	run := Run{Integration: b.Name, Argv: argv, Started: d.cfg.Now()}
-	output, status, err := d.execute(ctx, b.Name, argv)
+	status, err := d.execute(ctx, b.Name, argv)
 	switch {
 	case err != nil:
 		run.Refused, run.ExitCode = true, 127
-		d.cfg.Log.Error("integrator.c:459 at OS_IntegratorD()", "Couldn't execute command (%s). Check file and permissions.", text)
+		d.cfg.Log.Error("integrator.c:458 at OS_IntegratorD()", "Couldn't execute command (%s). Check file and permissions.", text)
 	case status.Signaled():
 		run.ExitCode = -1
-		d.cfg.Log.Error("integrator.c:468 at OS_IntegratorD()", "Command (%s) execution exited abnormally.", text)
+		d.cfg.Log.Error("integrator.c:467 at OS_IntegratorD()", "Command (%s) execution exited abnormally.", text)
 	case status.ExitStatus() == 127:
 		run.ExitCode = 127
-		d.cfg.Log.Error("integrator.c:459 at OS_IntegratorD()", "Couldn't execute command (%s). Check file and permissions.", text)
+		d.cfg.Log.Error("integrator.c:458 at OS_IntegratorD()", "Couldn't execute command (%s). Check file and permissions.", text)
 	case status.ExitStatus() != 0:
 		run.ExitCode = status.ExitStatus()
-		d.cfg.Log.Error("integrator.c:461 at OS_IntegratorD()", "Unable to run integration for %s -> integrations", b.Name)
-		d.cfg.Log.Error("integrator.c:462 at OS_IntegratorD()", "While running %s -> integrations. Output: %s", b.Name, output)
-		d.cfg.Log.Error("integrator.c:463 at OS_IntegratorD()", "Exit status was: %d", run.ExitCode)
+		d.cfg.Log.Error("integrator.c:460 at OS_IntegratorD()", "Unable to run integration for %s -> integrations", b.Name)
+		d.cfg.Log.Error("integrator.c:461 at OS_IntegratorD()", "While running %s -> integrations. Output: %s", b.Name, d.output)
+		d.cfg.Log.Error("integrator.c:462 at OS_IntegratorD()", "Exit status was: %d", run.ExitCode)
 	default:
 		d.cfg.Log.Debug1("integrator.c:464 at OS_IntegratorD()", "Command ran successfully.")
 	}

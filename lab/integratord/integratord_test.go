@@ -324,6 +324,19 @@ func TestFilters(t *testing.T) {
 		{"<event_location>^/var|x$</event_location>", `{"rule":{},"location":"/tmp"}`, false},
 		{"<event_location>!tmp</event_location>", `{"rule":{},"location":"/tmp"}`, false},
 		{"", `{"norule":1}`, false},
+		// integrator.c:213: an empty list has no group that could be found.
+		{"<group></group>", `{"rule":{"groups":["vault",""]}}`, false},
+		{"<group>x,,y</group>", `{"rule":{"groups":[""]}}`, true},
+		{"<group>x,</group>", `{"rule":{"groups":[""]}}`, false},
+		// integrator-config.c: a list of ids ends where something else begins, and without an id it is none.
+		{"<rule_id>1;22,3</rule_id>", `{"rule":{"id":"3"}}`, true},
+		{"<rule_id>1 x 22</rule_id>", `{"rule":{"id":"22"}}`, false},
+		{"<rule_id>any</rule_id>", `{"rule":{"id":"5"}}`, true},
+		{"<rule_id>any</rule_id>", `{"rule":{}}`, true},
+		// No limit on the level but that it is a number.
+		{"<level>17</level>", `{"rule":{"level":16}}`, false},
+		{"<event_location>a.c</event_location>", `{"rule":{},"location":"abc"}`, false},
+		{"<event_location>a.c</event_location>", `{"rule":{}}`, false},
 	} {
 		t.Run(c.filter+c.alert, func(t *testing.T) {
 			t.Parallel()
@@ -495,5 +508,70 @@ func TestAnElementThatTheReleaseDoesNotKnowEndsTheDaemon(t *testing.T) {
 	}
 	if blocks, err := integratord.LoadConfig(text, release.Release{Minor: 8}, osseclog.Logger{}); err != nil || len(blocks) != 1 || *blocks[0].Timeout != 5 {
 		t.Errorf("4.8: %+v, %v", blocks, err)
+	}
+}
+
+// The messages are those of error_messages.h at 4.14; the file is read with the habits of os_xml, which decodes no entity.
+func TestConfigurationMistakesEndTheDaemonWithTheirOwnWords(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ elements, want string }{
+		{"<name>custom-vault</name><foo>1</foo>", "(1230): Invalid element in the configuration: 'foo'."},
+		{"<name>custom-vault</name><level>high</level>", "(1235): Invalid value for element 'level': high."},
+		{"<name>custom-vault</name><level>-1</level>", "(1235): Invalid value for element 'level': -1."},
+		{"<name>custom-vault</name><max_log>164</max_log>", "(1235): Invalid value for element 'max_log': 164."},
+		{"<name>custom-vault</name><timeout>5s</timeout>", "(1235): Invalid value for element 'timeout': 5s."},
+		{"<name>custom-vault</name><retries> 2</retries>", "(1235): Invalid value for element 'retries':  2."},
+		{"<group>vault</group>", "(5302): Invalid integratord configuration."},
+	} {
+		log := &osseclog.Memory{}
+		_, err := integratord.LoadConfig("<integration>"+c.elements+"</integration>", release.Latest, osseclog.Logger{Program: "wazuh-integratord", Sink: log})
+		want := []string{"wazuh-integratord: ERROR: " + c.want, "wazuh-integratord: ERROR: (1202): Configuration error at 'etc/ossec.conf'.",
+			"wazuh-integratord: CRITICAL: (1202): Configuration error at 'etc/ossec.conf'."}
+		if got := log.Lines(); !errors.Is(err, integratord.ErrConfig) || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, logged %q; want %q", c.elements, err, got, want)
+		}
+	}
+	blocks, err := integratord.LoadConfig("<integration><name>custom-vault</name><api_key>a&amp;b</api_key><level></level></integration>", release.Latest, osseclog.Logger{})
+	if err != nil || len(blocks) != 1 || blocks[0].APIKey != "a&amp;b" || blocks[0].Level != 0 {
+		t.Errorf("entities are not decoded and an empty number is 0: %+v, %v", blocks, err)
+	}
+}
+
+// integrator.c:432 has room for 4095 bytes with the end of the string, and :423 hands over options also when they are empty.
+func TestTheCommandIsCutAndEmptyOptionsAreHandedOver(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.start(t, "<integration><name>custom-vault</name><alert_format>json</alert_format><options></options><hook_url>"+strings.Repeat("u", 5000)+"</hook_url></integration>", nil)
+	s.append(t, `{"rule":{}}`+"\n")
+	s.next(t)
+	argv := s.handed(t)[0].Argv
+	if n := len(strings.Join(argv, " ")); n != 4094+len(" > /dev/null 2>&1") {
+		t.Errorf("the command has %d bytes", n)
+	}
+	s = newSite(t)
+	s.start(t, "<integration><name>custom-vault</name><alert_format>json</alert_format><options></options></integration>", nil)
+	s.append(t, `{"rule":{}}`+"\n")
+	s.next(t)
+	if got := s.handed(t)[0]; got.Options != "\n" {
+		t.Errorf("options %q; want an empty line", got.Options)
+	}
+}
+
+// integrator.c:62-140: what each of Wazuh's own integrations needs, and what it says without.
+func TestWazuhsOwnIntegrationsNeedTheirKeyOrURL(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, want string }{
+		{"slack", "ERROR: Unable to enable integration for: 'slack'. Missing hook URL."},
+		{"maltiverse", "ERROR: Unable to enable integration for: 'maltiverse'. Missing hook URL."},
+		{"virustotal", "ERROR: Unable to enable integration for: 'virustotal'. Missing API Key."},
+		{"pagerduty", "ERROR: Unable to enable integration for: 'pagerduty'. Missing API Key."},
+		{"myvault", "ERROR: Invalid integration: 'myvault'. Not currently supported."},
+	} {
+		s := newSite(t)
+		s.install(t, c.name, 0o550)
+		s.start(t, "<integration><name>"+c.name+"</name></integration>", nil)
+		if got := s.log.Lines(); !slices.Contains(got, "wazuh-integratord: "+c.want) {
+			t.Errorf("%s: logged %q", c.name, got)
+		}
 	}
 }
