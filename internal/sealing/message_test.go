@@ -126,28 +126,3 @@ func TestMessagesOfARealExecd(t *testing.T) {
 		t.Errorf("the recordings held too little: %v", seen)
 	}
 }
-
-// A message is obeyed only if an ordinary reading of the JSON finds the same command, and its plan always fits a report.
-func FuzzParseMessage(f *testing.F) {
-	f.Add([]byte(`{"version":1,"origin":{"name":"node01","module":"wazuh-execd"},"command":"add","parameters":{"extra_args":["plan=p"],"alert":{"command":"delete"},` + program + `}}`))
-	f.Add([]byte(`{"command":"enable","wazuh":{"active_response":{"extra_arguments":"plan=x"}}}`))
-	f.Add([]byte(`{"command":"delete","parameters":null}`))
-	f.Add([]byte(`{"command":"add","command":"delete"}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		m, err := ParseMessage(line)
-		if err != nil {
-			return
-		}
-		var plain map[string]any
-		if err := json.Unmarshal(line, &plain); err != nil {
-			t.Fatalf("taken although it is not JSON: %v", err)
-		}
-		want := map[any]Action{"add": Do, "enable": Do, "delete": Undo, "disable": Undo}[plain["command"]]
-		if m.Action != want || m.Action == "" {
-			t.Errorf("action %q of command %v", m.Action, plain["command"])
-		}
-		if !isLabel(m.Plan) || m.Ignored < 0 {
-			t.Errorf("plan %q, %d ignored", m.Plan, m.Ignored)
-		}
-	})
-}

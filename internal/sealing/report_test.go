@@ -92,15 +92,6 @@ func TestHostNamesCannotShiftTheHeader(t *testing.T) {
 	}
 }
 
-func FuzzLine(f *testing.F) {
-	f.Add("unreachable", "vault-1")
-	f.Add("x node=evil\r\n plan=\u2028evil", "h h")
-	f.Fuzz(func(t *testing.T, reason, host string) {
-		level, text := Outcome{State: NotSealed, Reason: reason}.Report()
-		wantDecoded(t, line(func(l *Line) { l.Level, l.Text, l.Host = level, text, host }).String(), Error, "plan-1", "n1")
-	})
-}
-
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
