@@ -34,7 +34,7 @@ type Config struct {
 	Home string
 	// Disabled is <active-response><disabled>yes: the daemon runs, its queue does not.
 	Disabled bool
-	// RepeatedOffenders replaces the timeout of a repeated response, in minutes; at most 5 are used.
+	// RepeatedOffenders replaces the timeout of a repeated response, in minutes; a 0 ends the list (see Offenders).
 	RepeatedOffenders []int
 	// Tick is how often timeouts are looked at; 0 means 1 s.
 	Tick time.Duration
@@ -70,6 +70,7 @@ type Daemon struct {
 	configRead bool
 	pending    []*pending
 	repeats    map[string]int
+	restarts   sync.WaitGroup
 
 	mu        sync.Mutex
 	suspended chan struct{} // not nil while suspended
@@ -90,6 +91,9 @@ func Start(cfg Config) (*Daemon, error) {
 		cfg.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	}
 	d := &Daemon{cfg: cfg, repeats: make(map[string]int), done: make(chan struct{})}
+	for i, minutes := range cfg.RepeatedOffenders {
+		cfg.Log.Info("config.c:138 at ExecdConfig()", "Adding offenders timeout: %d (for #%d)", minutes, i+1)
+	}
 	if cfg.Disabled {
 		cfg.Log.Info("main.c:146 at main()", "(1350): Active response disabled.")
 	}
@@ -203,6 +207,7 @@ func (d *Daemon) waitWhileSuspended() {
 // serve is ExecdStart: between messages, and at least once a tick, timeouts are looked at.
 func (d *Daemon) serve(ctx context.Context) {
 	defer close(d.done)
+	defer d.restarts.Wait()
 	defer d.shutDown()
 	buffer := make([]byte, receiveLimit)
 	for {
@@ -251,6 +256,10 @@ func (d *Daemon) respond(ctx context.Context, message []byte) {
 		return
 	}
 	name := command.String
+	if name == restartName {
+		d.restartAgent()
+		return
+	}
 	program, timeout, found := d.programFor(name)
 	if !found {
 		d.readConfig()

@@ -198,7 +198,109 @@ func TestRepeatedOffendersStayLonger(t *testing.T) {
 	s.next(t) // deleted
 	s.send(t, message("tool5"))
 	s.next(t)
+	s.logged(t, "config.c:138 at ExecdConfig(): INFO: Adding offenders timeout: 1 (for #1)")
+	s.logged(t, "execd.c:371 at ExecdRun(): DEBUG: Repeated offender. Setting timeout to '60s'")
 	s.logged(t, "to the timeout list, with a timeout of '60s'.")
+}
+
+// config.c:104-157: five fields, blanks before them, empty ones left out, and atoi for the rest.
+func TestOffendersAreReadAsTheDaemonDoes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"1,2": "[1 2]", " 30, 60 ,\t120": "[30 60 120]", "1,,x": "[1 0]", "1,2,3,4,5,6": "[1 2 3 4 5]", "": "[]"} {
+		if got := fmt.Sprint(execd.Offenders(text)); got != want {
+			t.Errorf("%q: %s; want %s", text, got, want)
+		}
+	}
+}
+
+// A repeated response takes the timeout of the message that repeated it (execd.c:399-400).
+func TestARepetitionBringsItsOwnTimeout(t *testing.T) {
+	t.Parallel()
+	s := start(t, checkKeys, nil)
+	s.write(t, "etc/shared/ar.conf", 0o640, "tool5 - tool - 5\ntool90 - tool - 90\n")
+	s.send(t, message("tool5"))
+	s.next(t)
+	s.send(t, message("tool90"))
+	if r := s.next(t); r.Answer != "abort" {
+		t.Errorf("%+v", r)
+	}
+	s.advance(60 * time.Second)
+	s.send(t, message("!tool"))
+	if r := s.next(t); !strings.Contains(string(r.Input), `"command":"add"`) {
+		t.Errorf("deleted by the first timeout: %+v", r)
+	}
+	s.advance(31 * time.Second)
+	if r := s.next(t); !strings.Contains(string(r.Input), `"command":"delete"`) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// active_responses.c: only a whole key message names keys, and only with texts. Responses with the same name abort each other.
+func TestWhatIsNoKeyMessageNamesTheProgramOnly(t *testing.T) {
+	t.Parallel()
+	plain := `{"version":1,"origin":{},"command":"check_keys","parameters":{}}`
+	for line, same := range map[string]bool{
+		`just text`: true,
+		`{"command":"check_keys","parameters":{"keys":["k"]}}`:                                      true, // no version, no origin
+		`{"version":"1","origin":{},"command":"check_keys","parameters":{"keys":["k"]}}`:            true,
+		`{"version":1,"origin":"x","command":"check_keys","parameters":{"keys":["k"]}}`:             true,
+		`{"version":1,"origin":{},"command":"check","parameters":{"keys":["k"]}}`:                   true,
+		`{"version":1,"origin":{},"command":"check_keys","parameters":{"keys":"k"}}`:                true,
+		`{"version":1,"origin":{},"command":"check_keys","parameters":{"keys":[1]}}`:                true,
+		`{"version":1,"origin":{},"command":"check_keys","parameters":{"keys":[1,"k"]}}`:            false,
+		`{"version":1,"origin":{},"command":"check_keys","parameters":{"keys":["k"]}} and the like`: false,
+	} {
+		s := start(t, `read -r line; n=$(cat runs 2>/dev/null); echo "$n"x > runs; if [ -z "$n" ]; then echo '`+plain+`'; else echo '`+line+`'; fi; read -r second`, nil)
+		s.send(t, message("tool5"))
+		s.next(t)
+		s.send(t, message("tool5"))
+		if r := s.next(t); (r.Answer == "abort") != same {
+			t.Errorf("%s: answered %s", line, r.Answer)
+		}
+		s.Stop()
+	}
+}
+
+// exec.c:42-146: what ReadExecConfig says of a file it cannot use, and which of two lines with one name counts.
+func TestFaultyRegistrationsAreSaidAndPassedOver(t *testing.T) {
+	t.Parallel()
+	s := start(t, `read -r line`, nil)
+	s.write(t, "etc/shared/ar.conf", 0o640, "!bad - tool - 0\nno separators\ntwo - fields\nup0 - ../bin/tool - 0\ndouble0 - absent - 0\ndouble0 - tool - 7x\nlast0 - tool - 0")
+	for _, name := range []string{"last0", "double0"} {
+		s.send(t, message(name))
+		if r := s.next(t); r.Program != "active-response/bin/tool" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	for _, want := range []string{
+		"exec.c:58 at ReadExecConfig(): ERROR: (1313): Invalid active response config: 'etc/shared/ar.conf'.",
+		"exec.c:65 at ReadExecConfig(): ERROR: (1313): Invalid active response config: 'etc/shared/ar.conf'.",
+		"exec.c:85 at ReadExecConfig(): ERROR: (1313): Invalid active response config: 'etc/shared/ar.conf'.",
+		"exec.c:94 at ReadExecConfig(): ERROR: Active response command '../bin/tool' vulnerable to directory traversal attack. Ignoring.",
+	} {
+		s.logged(t, want)
+	}
+	must(t, os.Remove(filepath.Join(s.home, "etc/shared/ar.conf")))
+	s.send(t, message("nothing0"))
+	s.logged(t, "exec.c:44 at ReadExecConfig(): ERROR: (1103): Could not open file 'etc/shared/ar.conf' due to [(2)-(No such file or directory)].")
+	s.send(t, message("last0"))
+	s.logged(t, "(1311): Invalid command name 'last0' provided.")
+}
+
+// execd.c:240: a restart is no response; nothing is written to restart.sh, and nobody waits for it.
+func TestARestartIsNoResponse(t *testing.T) {
+	t.Parallel()
+	s := start(t, `read -r line`, nil)
+	s.send(t, message("restart-wazuh"))
+	s.logged(t, "(1312): Error executing 'active-response/bin/restart.sh': No such file or directory")
+	s.write(t, "active-response/bin/restart.sh", 0o750, "#!/bin/sh\necho \"$0 $*\" > restarted.new; mv restarted.new restarted\n")
+	s.send(t, message("restart-wazuh"))
+	s.send(t, message("!tool"))
+	s.next(t)
+	s.Stop()
+	if got := s.read(t, "restarted"); got != "active-response/bin/restart.sh agent\n" {
+		t.Errorf("restart.sh was started as %q", got)
+	}
 }
 
 func TestStoppingDeletesWhatIsPending(t *testing.T) {

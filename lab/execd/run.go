@@ -7,16 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"syscall"
 	"time"
 
 	"custom-vault/lab/cjson"
+	"custom-vault/lab/osseclog"
 )
 
 const (
 	// keyLine is the buffer that the program's one line is read into: 8191 bytes of it.
 	keyLine = 8192
-	// keyLimit is the longest key of a pending response.
+	// keyLimit is the room for the keys of a response, with the end of the string.
 	keyLimit = 4096
 )
 
@@ -60,26 +62,22 @@ func (d *Daemon) run(ctx context.Context, r response) {
 	}
 }
 
-// answer decides what the program is told after its line, and keeps the response for later deletion if it has a timeout.
+// answer decides what the program is told after its line, and keeps the response for later deletion if it has a timeout (execd.c:345-449).
 func (d *Daemon) answer(r response, line string) string {
-	if r.timeout <= 0 {
+	if r.timeout == 0 {
 		return "continue"
 	}
-	key := responseKey(r.program, line)
-	for _, p := range d.pending {
-		if p.key != key {
-			continue
-		}
-		d.cfg.Log.Debug1("execd.c:398 at ExecdRun()", "Command already received, updating time of addition to now.")
-		p.added = r.received
-		if seconds, ok := d.repeated(key); ok {
-			p.timeout = seconds
-		}
-		return "abort"
-	}
-	timeout := r.timeout
+	key, timeout := responseKey(r.program, line), r.timeout
 	if seconds, ok := d.repeated(key); ok {
+		d.cfg.Log.Debug1("execd.c:371 at ExecdRun()", "Repeated offender. Setting timeout to '%ds'", seconds)
 		timeout = seconds
+	}
+	for _, p := range d.pending {
+		if p.key == key {
+			d.cfg.Log.Debug1("execd.c:398 at ExecdRun()", "Command already received, updating time of addition to now.")
+			p.added, p.timeout = r.received, timeout
+			return "abort"
+		}
 	}
 	p := &pending{key: key, program: r.program, message: r.message("delete"), added: r.received, timeout: timeout}
 	d.cfg.Log.Debug1("execd.c:426 at ExecdRun()", "Adding command '%s %s' to the timeout list, with a timeout of '%ds'.", p.program, p.message, p.timeout)
@@ -87,19 +85,33 @@ func (d *Daemon) answer(r response, line string) string {
 	return "continue"
 }
 
-// responseKey names a response: the program, and the keys of a check_keys message. Any other text adds nothing.
+// responseKey names a response: the program, and the keys of a whole check_keys message. Any other text adds nothing, and neither does a key that
+// is no text or that does not fit any more (active_responses.c, get_json_from_input and get_keys_from_json).
 func responseKey(program, line string) string {
-	key := path.Base(program)
+	name := path.Base(program)
 	root, _, err := cjson.Parse([]byte(line))
 	if err != nil || root.Get("command").Text() != "check_keys" {
-		return key
+		return name
 	}
-	if keys := root.Get("parameters").Get("keys"); keys != nil {
-		for _, k := range keys.Items {
-			key += "-" + k.Text()
+	version, origin, parameters := root.Get("version"), root.Get("origin"), root.Get("parameters")
+	if version == nil || version.Kind != cjson.Number || origin == nil || origin.Kind != cjson.Object || parameters == nil || parameters.Kind != cjson.Object {
+		return name
+	}
+	list := parameters.Get("keys")
+	if list == nil || list.Kind != cjson.Array {
+		return name
+	}
+	keys := ""
+	for _, k := range list.Items {
+		if k.Kind != cjson.String {
+			continue
 		}
+		if len(keys)+len(k.String)+2 > keyLimit {
+			break
+		}
+		keys += "-" + k.String
 	}
-	return key[:min(len(key), keyLimit-1)]
+	return name + keys
 }
 
 // process is a program that runs.
@@ -241,9 +253,12 @@ func (d *Daemon) shutDown() {
 // shutDownLimit bounds the programs of a shutdown, so that the lab can end; the real daemon has no bound.
 const shutDownLimit = 10 * time.Second
 
-// repeated says for how many seconds a response is to last that was seen before (execd.c:345-382).
+// repeated says for how many seconds a response is to last that was seen before (execd.c:346-382).
 func (d *Daemon) repeated(key string) (seconds int, ok bool) {
-	offenders := d.cfg.RepeatedOffenders[:min(len(d.cfg.RepeatedOffenders), 5)]
+	offenders := d.cfg.RepeatedOffenders
+	if i := slices.Index(offenders, 0); i >= 0 {
+		offenders = offenders[:i]
+	}
 	if len(offenders) == 0 {
 		return 0, false
 	}
@@ -257,4 +272,24 @@ func (d *Daemon) repeated(key string) (seconds int, ok bool) {
 	}
 	d.repeats[key] = times + 1
 	return offenders[times] * 60, true
+}
+
+const (
+	// restartName asks for a restart of the agent rather than for a response; no file has to register it.
+	restartName = "restart-wazuh"
+	// restartProgram is started for it, with the word agent, and not waited for.
+	restartProgram = binFolder + "/restart.sh"
+)
+
+// restartAgent starts the agent's own restart (execd.c:240-257, exec.c ExecCmd). It is not waited for before the daemon's end.
+func (d *Daemon) restartAgent() {
+	cmd := &exec.Cmd{Path: restartProgram, Args: []string{restartProgram, "agent"}, Dir: d.cfg.Home, Env: d.cfg.Env,
+		SysProcAttr: &syscall.SysProcAttr{Credential: d.cfg.Credential}}
+	if err := cmd.Start(); err != nil {
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		d.cfg.Log.Error("exec.c:203 at ExecCmd()", "(1312): Error executing '%s': %s", restartProgram, osseclog.Strerror(errno))
+		return
+	}
+	d.restarts.Go(func() { _ = cmd.Wait() }) // its error is the exit code, which goes nowhere
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"custom-vault/lab/cjson"
@@ -138,12 +137,10 @@ func number(err error) int {
 	return 0
 }
 
-// reason is the text of strerror, which begins with a capital letter.
 func reason(err error) string {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return err.Error()
 	}
-	text := errno.Error()
-	return strings.ToUpper(text[:1]) + text[1:]
+	return osseclog.Strerror(errno)
 }

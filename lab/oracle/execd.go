@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -179,17 +178,12 @@ func (w *workshop) execd(c execdCase, m *Mutator) (string, error) {
 var offenders = regexp.MustCompile(`<repeated_offenders>([^<]*)</repeated_offenders>`)
 
 // offendersIn are the minutes of <repeated_offenders>.
-func offendersIn(block string) (minutes []int) {
+func offendersIn(block string) []int {
 	found := offenders.FindStringSubmatch(block)
 	if found == nil {
 		return nil
 	}
-	for _, text := range strings.Split(found[1], ",") {
-		if n, err := strconv.Atoi(strings.TrimSpace(text)); err == nil {
-			minutes = append(minutes, n)
-		}
-	}
-	return minutes
+	return execd.Offenders(found[1])
 }
 
 func (w *workshop) execdHome(c execdCase, change Mapping) (string, error) {

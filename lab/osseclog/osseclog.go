@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -124,4 +126,10 @@ func (t Tee) Line(line string) {
 	for _, s := range t {
 		s.Line(line)
 	}
+}
+
+// Strerror is the text of strerror, which begins with a capital letter where Go's does not.
+func Strerror(errno syscall.Errno) string {
+	text := errno.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
 }
