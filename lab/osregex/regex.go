@@ -125,7 +125,10 @@ func (re *Regexp) MatchString(s string) bool {
 func (re *Regexp) Find(s string) (Result, bool) {
 	for i := range re.alternatives {
 		alt := &re.alternatives[i]
-		marks := make([]int, len(alt.parens))
+		var marks []int
+		if alt.parens != nil {
+			marks = make([]int, len(alt.parens))
+		}
 		for j := range marks {
 			marks[j] = unmarked
 		}

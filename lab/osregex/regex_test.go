@@ -60,10 +60,18 @@ func TestRegexpFind(t *testing.T) {
 		want          Result
 	}{
 		{`user=(\S+) from (\d+.\d+.\d+.\d+):(\d+) act=(\w+)`, "user=bob from 10.0.0.7:22 act=login",
-			Result{Last: 34, Groups: []string{"bob", "10.0.0.7", "22", "login"}}},
+			Result{Last: 30, Groups: []string{"bob", "10.0.0.7", "22", "login"}}},
 		{`^(\w+)=(\w+)`, "a=1;b=2", Result{Last: 2, Groups: []string{"a", "1"}}},
 		{`^[tag]`, "[tag] x", Result{Last: 4}},
 		{`x`, "x", Result{Last: 0}},
+		// A repeated class at the end of pattern and text leaves the end at the
+		// first byte that it took (_OS_Regex in os_regex_execute.c: "continue"
+		// stands before "r_code = st").
+		{`^n=\d+`, "n=123", Result{Last: 2}},
+		{`^n=\d+`, "n=123 x", Result{Last: 5}},
+		{`^n=\d+ `, "n=123 x", Result{Last: 5}},
+		{`k=(\w+)$`, "k=abc", Result{Last: 2, Groups: []string{"abc"}}},
+		{`(\w*)`, "abc", Result{Last: 0, Groups: []string{"abc"}}},
 	}
 	for _, c := range cases {
 		re, err := Compile(c.pattern, true)
@@ -73,6 +81,29 @@ func TestRegexpFind(t *testing.T) {
 		got, ok := re.Find(c.text)
 		if !ok || !cmp.Equal(got, c.want) {
 			t.Errorf("%q on %q: %+v %v, want %+v", c.pattern, c.text, got, ok, c.want)
+		}
+	}
+}
+
+// Without captures, as in a prematch, only one \x* may be left over when the text
+// ends (the loop over them in _OS_Regex runs for prts_closure only).
+func TestFindWithoutCaptures(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		captures bool
+		pattern  string
+		want     bool
+	}{
+		{false, `^abc\s*`, true},
+		{false, `^abc\s*\d*`, false},
+		{true, `^(a)bc\s*\d*`, true},
+	} {
+		re, err := Compile(c.pattern, c.captures)
+		if err != nil {
+			t.Fatalf("%q: %v", c.pattern, err)
+		}
+		if _, got := re.Find("abc"); got != c.want {
+			t.Errorf("%q, captures %v: %v, want %v", c.pattern, c.captures, got, c.want)
 		}
 	}
 }

@@ -149,7 +149,9 @@ func (m *machine) classMatched() outcome {
 	}
 	next++
 	if m.repeating {
-		m.tryNext(next)
+		if m.tryNext(next) {
+			return advanced
+		}
 	} else {
 		if m.p(next) == '(' {
 			to := m.st
@@ -165,8 +167,11 @@ func (m *machine) classMatched() outcome {
 }
 
 // tryNext looks whether what follows the repeated class matches here as well; if
-// so it goes on there, and keeps this place to fall back to.
-func (m *machine) tryNext(next int) {
+// so it goes on there, and keeps this place to fall back to. It reports whether
+// the repeated class ends the pattern: then the place counts as taken, and yet
+// the end of the match stays where it was, at the first byte of the repetition
+// (_OS_Regex in os_regex_execute.c goes on before it sets r_code).
+func (m *machine) tryNext(next int) (last bool) {
 	c := at(m.s, m.st)
 	if m.p(next) == '(' {
 		next++
@@ -187,7 +192,7 @@ func (m *machine) tryNext(next int) {
 		skip = 1
 	}
 	if skip < 0 {
-		return
+		return false
 	}
 	if m.p(next-1) == '(' {
 		to := m.st
@@ -197,12 +202,13 @@ func (m *machine) tryNext(next int) {
 		m.mark(next-1, to)
 	}
 	if m.p(next) == 0 {
-		return
+		return true
 	}
 	if len(m.saved) < 4 {
 		m.saved = append(m.saved, fallback{m.pt, m.st})
 	}
 	m.pt = next + skip
+	return false
 }
 
 func (m *machine) classMissed() outcome {
