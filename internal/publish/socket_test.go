@@ -42,7 +42,7 @@ func (q *queue) stop() { _ = q.conn.Close() }
 // next waits for the next datagram.
 func (q *queue) next(t testing.TB) string {
 	t.Helper()
-	if err := q.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := q.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	buf := make([]byte, MaxFrame+1)

@@ -26,7 +26,7 @@ func TestAnObeyedPlanIsRememberedOverRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := openMemory(t, dir)
-	if at, obeyed, err := m.Obeyed("plan-1"); err != nil || !obeyed || time.Since(at) > time.Minute {
+	if at, obeyed, err := m.Obeyed("plan-1"); err != nil || !obeyed || time.Since(at) > time.Hour {
 		t.Errorf("obeyed %t at %s, %v", obeyed, at, err)
 	}
 	for _, other := range []string{"plan-2", NoPlan} {

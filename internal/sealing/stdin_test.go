@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-const patience = 10 * time.Second // never used up by a test that passes
+const patience = time.Minute // never used up by a test that passes
 
 func pipe(t *testing.T) (read, write *os.File) {
 	t.Helper()

@@ -68,13 +68,13 @@ func TestOnlyTheUsersThatAreNamedAreServed(t *testing.T) {
 		served bool
 	}{{uint32(os.Getuid()), true}, {uint32(os.Getuid()) + 1, false}} {
 		path := filepath.Join(t.TempDir(), "s")
-		server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "welcome")
 		})}
 		listener := Only(listen(t, path), c.uid)
 		go func() { _ = server.Serve(listener) }()
 		t.Cleanup(func() { server.Close() })
-		answer, err := Client(path, 5*time.Second).Get("http://daemon/")
+		answer, err := Client(path, time.Minute).Get("http://daemon/")
 		if (err == nil) != c.served {
 			t.Errorf("user %d: %v", c.uid, err)
 		}

@@ -253,7 +253,8 @@ func sign(t testing.TB, cert, parent *x509.Certificate, parentKey *ecdsa.Private
 // clientOf is a client of f with the right password; edit changes its configuration.
 func clientOf(t testing.TB, f *fakeAPI, edit func(*Config)) *Client {
 	t.Helper()
-	cfg := Config{Addresses: []string{f.URL}, CAFile: f.caFile, User: testUser, Password: password(testPassword)}
+	cfg := Config{Addresses: []string{f.URL}, CAFile: f.caFile, User: testUser, Password: password(testPassword),
+		RequestTimeout: time.Minute, LoginTimeout: time.Minute, CallTimeout: time.Minute} // a busy machine takes long
 	if edit != nil {
 		edit(&cfg)
 	}

@@ -24,7 +24,7 @@ func TestAHangEndsAtTheDeadlineAndIsUnknown(t *testing.T) {
 		}
 	})
 	defer close(release)
-	c := clientOf(t, api, func(cfg *Config) { cfg.RequestTimeout = 50 * time.Millisecond })
+	c := clientOf(t, api, func(cfg *Config) { cfg.RequestTimeout = time.Second })
 	out, err := c.ActiveResponse(t.Context(), agents(t, "001"), seal())
 	if e := failure(t, err); e.Reason != ReasonNoAnswer || e.Delivery != Unknown || !e.Retry || !errors.Is(e, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
