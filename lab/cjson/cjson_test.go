@@ -19,6 +19,9 @@ func TestPrintsAsCJSONDoes(t *testing.T) {
 		{`1E400`, `null`},
 		{`"\u00e9 \"q\" \u0001 \/"`, "\"\u00e9 \\\"q\\\" \\u0001 /\""},
 		{`"a\u0000b"`, `"a"`},
+		{`"a\u12G4b"`, `"a"`}, // no hexadecimal digit: taken as \u0000 (parse_hex4)
+		{`{"a":"\uzzzz","b":1}`, `{"a":"","b":1}`},
+		{strings.Repeat("1", 63), "1.1111111111111112e+62"},
 		{"\"raw\ttab \xff\"", "\"raw\\ttab \xff\""},
 		{`"\ud83d\ude00"`, "\"\U0001F600\""},
 		{`{"a":1} trailing`, `{"a":1}`},
@@ -37,7 +40,7 @@ func TestPrintsAsCJSONDoes(t *testing.T) {
 
 func TestRefusesWhatCJSONRefuses(t *testing.T) {
 	t.Parallel()
-	for _, in := range []string{``, `{`, `{"a":1,}`, `[1,]`, `"\q"`, `"\ud800"`, `"open`, `tru`, `{a:1}`, strings.Repeat("[", 1001) + strings.Repeat("]", 1001)} {
+	for _, in := range []string{``, `{`, `{"a":1,}`, `[1,]`, `"\q"`, `"\ud800"`, `"\u12"`, `["\u123","4"]`, "[" + strings.Repeat("1", 64) + "]", `"open`, `tru`, `{a:1}`, strings.Repeat("[", 1001) + strings.Repeat("]", 1001)} {
 		if v, _, err := cjson.Parse([]byte(in)); err == nil {
 			t.Errorf("%.40s: parsed as %s", in, v.Print())
 		}

@@ -51,11 +51,16 @@ func (p *parser) value(depth int) (*Value, bool) {
 	return nil, false
 }
 
-// number hands what looks like one to strtod, which stops where the number does ("01" is 1, "1-2" is 1 followed by a mistake).
+// maxNumber is how many bytes of a number cJSON looks at (number_c_string in parse_number of cJSON 1.7 has 64, one for the NUL).
+const maxNumber = 63
+
+// number hands what looks like one to strtod, which stops where the number does ("01" is 1, "1-2" is 1 followed by a mistake). What is behind the
+// 63rd byte does not belong to it, so a longer one is a number followed by a mistake.
 func (p *parser) number() (*Value, bool) {
 	i := p.at
+	end := min(len(p.text), p.at+maxNumber)
 	digits := func() (n int) {
-		for i < len(p.text) && p.text[i] >= '0' && p.text[i] <= '9' {
+		for i < end && p.text[i] >= '0' && p.text[i] <= '9' {
 			i++
 			n++
 		}
@@ -65,17 +70,17 @@ func (p *parser) number() (*Value, bool) {
 		i++
 	}
 	n := digits()
-	if i < len(p.text) && p.text[i] == '.' {
+	if i < end && p.text[i] == '.' {
 		i++
 		n += digits()
 	}
 	if n == 0 {
 		return nil, false
 	}
-	if i < len(p.text) && (p.text[i] == 'e' || p.text[i] == 'E') {
+	if i < end && (p.text[i] == 'e' || p.text[i] == 'E') {
 		before := i
 		i++
-		if i < len(p.text) && (p.text[i] == '+' || p.text[i] == '-') {
+		if i < end && (p.text[i] == '+' || p.text[i] == '-') {
 			i++
 		}
 		if digits() == 0 {
@@ -154,8 +159,12 @@ func (p *parser) element(v *Value, depth int) bool {
 // str reads a string: raw control characters and bytes that are no UTF-8 are taken as they are; \u0000 ends it, as it ends a C string.
 func (p *parser) str() (string, bool) {
 	p.at++
+	end := p.closing()
+	if end < 0 {
+		return "", false
+	}
 	var out []byte
-	for p.at < len(p.text) {
+	for p.at <= end {
 		switch c := p.text[p.at]; c {
 		case '"':
 			p.at++
@@ -165,7 +174,7 @@ func (p *parser) str() (string, bool) {
 			return string(out), true
 		case '\\':
 			var ok bool
-			if out, ok = p.escape(out); !ok {
+			if out, ok = p.escape(out, end); !ok {
 				return "", false
 			}
 		default:
@@ -176,10 +185,21 @@ func (p *parser) str() (string, bool) {
 	return "", false
 }
 
-func (p *parser) escape(out []byte) ([]byte, bool) {
-	if p.at+1 >= len(p.text) {
-		return nil, false
+// closing finds the quote that ends the string at hand, or gives -1.
+func (p *parser) closing() int {
+	for i := p.at; i < len(p.text); i++ {
+		switch p.text[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
 	}
+	return -1
+}
+
+// escape reads one escape of a string whose closing quote is at end.
+func (p *parser) escape(out []byte, end int) ([]byte, bool) {
 	c := p.text[p.at+1]
 	p.at += 2
 	switch c {
@@ -196,13 +216,13 @@ func (p *parser) escape(out []byte) ([]byte, bool) {
 	case '"', '\\', '/':
 		return append(out, c), true
 	case 'u':
-		return p.unicode(out)
+		return p.unicode(out, end)
 	}
 	return nil, false
 }
 
-func (p *parser) unicode(out []byte) ([]byte, bool) {
-	first, ok := p.hex4()
+func (p *parser) unicode(out []byte, end int) ([]byte, bool) {
+	first, ok := p.hex4(end)
 	if !ok || first >= 0xDC00 && first <= 0xDFFF {
 		return nil, false
 	}
@@ -212,20 +232,21 @@ func (p *parser) unicode(out []byte) ([]byte, bool) {
 	if !p.word(`\u`) {
 		return nil, false
 	}
-	second, ok := p.hex4()
+	second, ok := p.hex4(end)
 	if !ok || second < 0xDC00 || second > 0xDFFF {
 		return nil, false
 	}
 	return utf8.AppendRune(out, utf16.DecodeRune(first, second)), true
 }
 
-func (p *parser) hex4() (rune, bool) {
-	if p.at+4 > len(p.text) {
+// hex4 reads four digits. What is no digit makes them 0, and so a NUL that ends the string, instead of a mistake (parse_hex4 of cJSON 1.7).
+func (p *parser) hex4(end int) (rune, bool) {
+	if p.at+4 > end {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(string(p.text[p.at:p.at+4]), 16, 16)
 	if err != nil {
-		return 0, false
+		n = 0
 	}
 	p.at += 4
 	return rune(n), true
