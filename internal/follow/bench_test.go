@@ -118,7 +118,7 @@ func BenchmarkWake(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := OpenAlerts(path, Bookmark{}, Options{Poll: time.Hour})
+	f, err := OpenAlerts(path, Bookmark{}, Options{Poll: time.Hour, Notice: func(err error) { b.Fatal(err) }})
 	if err != nil {
 		b.Fatal(err)
 	}

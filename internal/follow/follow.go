@@ -4,8 +4,9 @@
 // crashes, and what is lost as a counted [Gap] in the same stream.
 //
 // It imports the standard library, fsnotify and internal/journal (for the names
-// of the hourly files). It never interprets a line beyond its time stamp, never
-// writes, and never deletes anything but what [Follower.Prune] is told to.
+// of the hourly files). It never interprets a line beyond its time stamp and whether
+// it is whole, never writes, and never deletes anything but what [Follower.Prune] is
+// told to.
 package follow
 
 import (

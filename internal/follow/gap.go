@@ -14,7 +14,8 @@ const (
 	Truncated Reason = "truncated"
 	// Overlong: one line was longer than allowed.
 	Overlong Reason = "overlong"
-	// Torn: the file ends in a piece of a line and will not be written any more.
+	// Torn: a piece of a line, at the end of a file that will not be written any more,
+	// or before the alert that was appended to it.
 	Torn Reason = "torn"
 	// Unreadable: a compressed file is damaged.
 	Unreadable Reason = "unreadable"

@@ -80,7 +80,7 @@ func TestJournalIsReadHourByHour(t *testing.T) {
 func TestNextWakesForTheJournal(t *testing.T) {
 	t.Parallel()
 	x := newBox(t)
-	f := x.follow(Bookmark{}, Options{Poll: time.Hour})
+	f := woken(t, func() *Follower { return x.follow(Bookmark{}, Options{Poll: time.Hour}) })
 	for _, line := range []string{"one", "two"} {
 		go appendTo(x.t, filepath.Join(x.dir, journal.FileName(x.clock)), line+"\n")
 		expect(t, next(t, f), line)

@@ -62,6 +62,11 @@ func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) err
 		case ok && overlong > 0:
 			f.addGap(Gap{Reason: Overlong, File: t.name, Offset: t.off - overlong - 1, Bytes: overlong}, b)
 		case ok && f.wanted(line):
+			if piece := f.glued(line); piece > 0 {
+				t.unread(len(line) - piece + 1)
+				f.addGap(Gap{Reason: Torn, File: t.name, Offset: t.off - int64(piece), Bytes: int64(piece)}, b)
+				continue
+			}
 			f.moved = true
 			b.text += len(line)
 			b.Items = append(b.Items, Item{
@@ -89,6 +94,14 @@ func (f *Follower) drain(ctx context.Context, t *tail, lim Limits, b *Batch) err
 		}
 	}
 	return t.keepWhole()
+}
+
+// glued is only of alerts.json: the hook closes a torn line before it appends.
+func (f *Follower) glued(line []byte) int {
+	if f.layout.source() != Alerts {
+		return 0
+	}
+	return glued(line)
 }
 
 func (f *Follower) wanted(line []byte) bool {

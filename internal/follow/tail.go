@@ -155,6 +155,13 @@ func (t *tail) line(most int) (line []byte, overlong int64, ok bool) {
 	return line, 0, true
 }
 
+// unread takes back the last n bytes of the line that was just returned.
+func (t *tail) unread(n int) {
+	t.r -= n
+	t.off -= int64(n)
+	t.head = t.head[:min(int64(len(t.head)), t.off)]
+}
+
 // skip lets go of what is buffered of an overlong line. The offset stays at the
 // line's start: only its newline says that it is over.
 func (t *tail) skip() {
