@@ -171,10 +171,30 @@ func (r *Record) Outcome() Outcome {
 	return Asked
 }
 
+// mfaPath is where a login ends that asks for a second factor.
+const mfaPath = "sys/mfa/validate"
+
 // Login reports whether the record is of an attempt to log in: it then has no actor but the one that it makes.
 // Auth backends of every kind log in at login, or below it, on their mount (userpass, approle, ldap, cert, jwt …). A
 // login elsewhere in the path is a name that somebody gave: a user or a role called login has an actor who changed it.
 func (r *Record) Login() bool {
-	return r.MountClass == "auth" && r.Operation == "update" && r.MountType != "token" &&
-		strings.HasPrefix(strings.TrimPrefix(r.Path, r.MountPoint)+"/", "login/")
+	if r.Operation != "update" {
+		return false
+	}
+	if r.Path == mfaPath {
+		return true
+	}
+	mount := r.mount()
+	return strings.HasPrefix(mount, "auth/") && mount != "auth/token/" && r.MountType != "token" &&
+		strings.HasPrefix(strings.TrimPrefix(r.Path, mount)+"/", "login/")
+}
+
+// mount is the path of the mount. It is missing where nothing is mounted, and in records of old (2020): for an auth
+// method the first two parts of the path must do then, unless somebody's token was sent along.
+func (r *Record) mount() string {
+	if r.MountPoint != "" || r.ClientToken+r.ClientTokenAccessor != "" || !strings.HasPrefix(r.Path, "auth/") {
+		return r.MountPoint
+	}
+	method, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "auth/"), "/")
+	return "auth/" + method + "/"
 }

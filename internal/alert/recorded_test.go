@@ -107,10 +107,12 @@ func checkActor(t *testing.T, known truth, name string, record *Record) {
 	actor := record.Actor()
 	if user, isLogin := strings.CutPrefix(name, "(login) "); isLogin {
 		switch {
-		case record.MountPoint == "": // nothing is mounted there, so nobody asked for a password
+		case record.MountPoint == "" || record.Operation != "update": // nobody asked for a password there
 		case record.Type == "request" && actor.Acting != ActingLogin:
 			t.Errorf("login request of %s: acting %q", user, actor.Acting)
-		case record.Type == "response" && record.Outcome() == Done && actor.Acting != ActingLoggedIn:
+		case record.Type == "response" && record.Outcome() != Done && actor.Acting != ActingLogin:
+			t.Errorf("refused login of %s: acting %q", user, actor.Acting)
+		case record.Type == "response" && record.Outcome() == Done && record.Response.AuthDisplayName != "" && actor.Acting != ActingLoggedIn:
 			t.Errorf("login of %s: acting %q", user, actor.Acting)
 		}
 		return
@@ -124,7 +126,7 @@ func checkActor(t *testing.T, known truth, name string, record *Record) {
 		return
 	}
 	if strings.Contains(actual.Kind, "batch") {
-		if actor.Accessor != "" || actor.Acting != ActingToken {
+		if actor.Accessor != "" || actor.Acting != ActingToken && actor.Acting != ActingHeldBack {
 			t.Errorf("batch token of %s: %+v", name, actor)
 		}
 		return

@@ -33,8 +33,9 @@ func question(a *alert.Alert) (identity.Identity, asked) {
 		return base, asked{}
 	}
 	base.Rung = identity.RungRecord
-	base.Token = recordedToken(record)
-	base.Policies = recordedPolicies(record.Auth)
+	auth := record.Credentials()
+	base.Token = recordedToken(auth)
+	base.Policies = policies(auth.TokenPolicies, auth.IdentityPolicies, auth.Policies)
 	ask := asked{entity: actor.EntityID}
 	switch {
 	case actor.Accessor == "":
@@ -62,6 +63,10 @@ func nobody(record *alert.Record, acting alert.Acting) identity.Reason {
 		return identity.ReasonFailedLogin
 	case alert.ActingInvalidToken:
 		return identity.ReasonInvalidToken
+	case alert.ActingHeldBack:
+		if record.ClientTokenAccessor == "" {
+			return identity.ReasonNoAccessor // a batch token: the record has no other trace of whose it is
+		}
 	case alert.ActingUnauthenticated:
 		if strings.Contains(record.Error, "rate limit quota exceeded") {
 			// Judged before Vault looks at the token: who it was is not in the record.
@@ -72,8 +77,7 @@ func nobody(record *alert.Record, acting alert.Acting) identity.Reason {
 	return identity.ReasonNone
 }
 
-func recordedToken(record *alert.Record) identity.Token {
-	auth := record.Auth
+func recordedToken(auth alert.Auth) identity.Token {
 	token := identity.Token{
 		Type: auth.TokenType, DisplayName: auth.DisplayName, Created: auth.IssueTime, TTL: auth.TokenTTL,
 		UsesLeft: auth.RemainingUses, Metadata: auth.Metadata, State: identity.StateUnknown,
@@ -83,10 +87,6 @@ func recordedToken(record *alert.Record) identity.Token {
 		token.Expires = auth.IssueTime.Add(auth.TokenTTL)
 	}
 	return token
-}
-
-func recordedPolicies(auth alert.Auth) identity.Policies {
-	return policies(auth.TokenPolicies, auth.IdentityPolicies, auth.Policies)
 }
 
 // policies sums up where policies come from.

@@ -4,7 +4,7 @@
 //
 //	oracle -cases DIR    reads NAME.*.log with NAME.truth.json
 //	oracle -cases DIR -shuffle    the fake answers about each token with what another is: agreement must be lost on
-//	                              all records in which somebody acted, and only these are counted
+//	                              all records in which Vault's answers tell of somebody, and only these are counted
 package main
 
 import (
@@ -50,11 +50,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		sum.agreed += found.agreed
 		sum.asked += found.asked
-		sum.nobody += found.nobody
+		sum.recorded += found.recorded
 	}
 	if *shuffle {
-		// Nobody is nobody whatever Vault answers.
-		sum.agreed, sum.asked = sum.agreed-sum.nobody, sum.asked-sum.nobody
+		// Nobody is nobody whatever Vault answers, and of batch tokens the record alone tells.
+		sum.agreed, sum.asked = sum.agreed-sum.recorded, sum.asked-sum.recorded
 	}
 	_, _ = fmt.Fprintf(stdout, "agree %d of %d\n", sum.agreed, sum.asked)
 	if sum.agreed != sum.asked || sum.asked == 0 {
