@@ -58,11 +58,11 @@ oracle: ## hold the lab to recordings of real daemons: CASES=DIR [MUTATE=SEED]
 	@$(BIN)/oracle -cases "$(CASES)" $(if $(MUTATE),-mutate $(MUTATE))
 
 .PHONY: oracle-identity
-oracle-identity: ## hold identities to recorded audit logs: CASES=DIR
-	@test -n "$(CASES)" || { echo 'usage: make oracle-identity CASES=DIR' >&2; exit 2; }
+oracle-identity: ## hold identities to recorded audit logs: CASES=DIR [SHUFFLE=1]
+	@test -n "$(CASES)" || { echo 'usage: make oracle-identity CASES=DIR [SHUFFLE=1]' >&2; exit 2; }
 	@mkdir -p $(BIN)
 	@$(GO_BUILD) -o $(BIN)/oracle-identity ./internal/vaultlookup/oracle
-	@$(BIN)/oracle-identity -cases "$(CASES)"
+	@$(BIN)/oracle-identity -cases "$(CASES)" $(if $(SHUFFLE),-shuffle)
 
 .PHONY: soak
 soak: build vaultserver ## ten minutes of an idle daemon that hears of its own lookups, then an intruder with its token
