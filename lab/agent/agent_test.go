@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // watched is an agent that watches one file, and what it sent.
 type watched struct {

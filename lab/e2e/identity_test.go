@@ -205,7 +205,7 @@ func write(c *vault.Client, t *testing.T, path string, body map[string]any) erro
 // await waits for something that Vault does in its own time.
 func await(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	awaitFor(t, time.Minute, what, happened)
+	awaitFor(t, 5*time.Minute, what, happened)
 }
 
 func awaitFor(t *testing.T, longest time.Duration, what string, happened func() bool) {

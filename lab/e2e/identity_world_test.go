@@ -88,7 +88,7 @@ func newWorld(t *testing.T, extra string) *world {
 	pool.AppendCertsFromPEM(pem)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 	t.Cleanup(transport.CloseIdleConnections)
-	w.http = &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	w.http = &http.Client{Transport: transport, Timeout: 2 * time.Minute}
 	ctx := t.Context()
 	must(t, w.root.EnableKV2(ctx, "secret"))
 	must(t, w.root.EnableUserpass(ctx))
@@ -255,7 +255,7 @@ func (w *world) lookup(t *testing.T, key string) (identity, int) {
 // run runs enrich in an environment that must not matter.
 func (w *world) run(t *testing.T, args ...string) (stdout string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, w.enrich, append(args, "--config", w.config)...)
 	command.Env = []string{"VAULT_ADDR=https://127.0.0.1:1", "VAULT_TOKEN=hvs.hostile", "VAULT_SKIP_VERIFY=banana", "VAULT_WRAP_TTL=60s", "HTTPS_PROXY=http://127.0.0.1:1"}

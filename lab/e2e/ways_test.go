@@ -60,7 +60,7 @@ func newWay(t *testing.T) *way {
 	})
 	fatalIf(t, err)
 	t.Cleanup(func() { _ = w.Stop() })
-	config, err := w.Configure(site.Settings{Rules: "article", Seal: "observe", SealsPerDay: 1, Publish: "all", SeenWithin: time.Minute, Store: w.Path("state")})
+	config, err := w.Configure(site.Settings{Rules: "article", Seal: "observe", SealsPerDay: 1, Publish: "all", SeenWithin: 10 * time.Minute, Store: w.Path("state")})
 	fatalIf(t, err)
 	w.serve(t, config)
 	return w
@@ -140,7 +140,7 @@ func (w *way) ended(integratord.Run) {
 // until waits until holds is true of what was seen.
 func (w *way) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		w.mu.Lock()

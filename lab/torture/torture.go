@@ -230,7 +230,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	case err := <-served:
 		served <- nil
 		return fmt.Errorf("enrich serve did not start: %w: see %s", err, r.site.Path("enrich.log"))
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		return fmt.Errorf("enrich serve does not follow: see %s", r.site.Path("enrich.log"))
 	}
 	hurting, giveUp := context.WithCancelCause(ctx)
@@ -263,7 +263,7 @@ func (r *run) hurt(ctx context.Context) error {
 	background.Go(func() { theftErr = r.thefts.run(loading, story.Mount, story.Secret) })
 	background.Go(func() { r.progress(loading) })
 	foreground.Go(func() {
-		limit, cancel := context.WithTimeout(ctx, 2*r.o.Time+30*time.Second)
+		limit, cancel := context.WithTimeout(ctx, 2*r.o.Time+5*time.Minute) // used up by no run but one that hangs
 		defer cancel()
 		r.killer.run(limit)
 	})

@@ -15,14 +15,14 @@ func short(t *testing.T, seed uint64) Options {
 	t.Helper()
 	return Options{
 		// SeenWithin is long because an echo may be, where other tests run beside this one.
-		Seed: seed, Time: 12 * time.Second, Kills: 20, Hooks: 4, Share: 0.02, Rate: 15, SeenWithin: 15 * time.Second,
+		Seed: seed, Time: 12 * time.Second, Kills: 20, Hooks: 4, Share: 0.02, Rate: 15, SeenWithin: 30 * time.Second,
 		Repository: filepath.Join("..", ".."), Dir: t.TempDir(),
 	}
 }
 
 func TestNothingIsLostAndNothingIsDoneTwice(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	o := short(t, rand.Uint64())

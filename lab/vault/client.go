@@ -13,7 +13,7 @@ import (
 )
 
 // requestTimeout bounds one request. A seal of a raft node that lost its peers takes 3 s.
-const requestTimeout = 30 * time.Second
+const requestTimeout = time.Minute
 
 // maxAnswer bounds an answer's body. The largest that the lab asks for is a list of 100,000 accessors, 2.7 MB.
 const maxAnswer = 16 << 20

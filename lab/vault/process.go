@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// stopGrace is how long a server may take to seal and stop. A raft node that has lost its peers takes
-// 3 s to seal.
-const stopGrace = 15 * time.Second
+// stopGrace is how long a server may take to seal and stop: a busy machine takes long. A raft node that has lost its
+// peers takes 3 s to seal.
+const stopGrace = time.Minute
 
 // exitAddressInUse is vaultserver's exit code for "an address is in use".
 const exitAddressInUse = 3

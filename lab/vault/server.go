@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"custom-vault/lab/pki"
 )
@@ -145,8 +144,8 @@ func prepare(c Config) (*Server, error) {
 	transport := &http.Transport{
 		Proxy:                 nil,
 		TLSClientConfig:       &tls.Config{RootCAs: c.CA.Pool(), MinVersion: tls.VersionTLS12},
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
+		DialContext:           (&net.Dialer{Timeout: requestTimeout}).DialContext,
+		TLSHandshakeTimeout:   requestTimeout,
 		ResponseHeaderTimeout: requestTimeout,
 		MaxIdleConnsPerHost:   8,
 	}
@@ -227,7 +226,7 @@ func (s *Server) PID() int { return s.process.cmd.Process.Pid }
 // Running reports whether the process has not ended.
 func (s *Server) Running() bool { return s.process.running() }
 
-// Stop ends the server as systemd would: SIGTERM, and SIGKILL if it has not ended after 15 s or ctx's
+// Stop ends the server as systemd would: SIGTERM, and SIGKILL if it has not ended after a minute or ctx's
 // end. It returns when the process is gone; its error says that the end was not an orderly one.
 func (s *Server) Stop(ctx context.Context) error {
 	s.transport.CloseIdleConnections()

@@ -328,7 +328,7 @@ func TestRaftClusterHandsOverWhenItsActiveNodeIsSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cluster, err := vault.StartCluster(ctx, 3, vault.Config{Binary: binary, Dir: t.TempDir()})
 	if err != nil {

@@ -33,7 +33,7 @@ func main() {
 }
 
 // startTimeout bounds the start.
-const startTimeout = 30 * time.Second
+const startTimeout = 2 * time.Minute
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := configure(args, stderr)

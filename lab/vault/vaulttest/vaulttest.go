@@ -14,8 +14,8 @@ import (
 
 // startTimeout is generous: a busy machine starts several servers at once. Stopping has its own bound.
 const (
-	startTimeout = 60 * time.Second
-	stopTimeout  = 20 * time.Second
+	startTimeout = 3 * time.Minute
+	stopTimeout  = 90 * time.Second
 )
 
 // logTail is how much of a failed test's operational log is shown.
