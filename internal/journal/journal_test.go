@@ -41,15 +41,3 @@ func TestOtherNamesAreNoHours(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParseName(f *testing.F) {
-	for _, name := range []string{"2026112414.jsonl", "2024022900.jsonl", "2023022900.jsonl", "alerts.json"} {
-		f.Add(name)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		hour, ok := ParseName(name)
-		if ok && FileName(hour) != name {
-			t.Errorf("ParseName took %q for %v, whose name is %q", name, hour, FileName(hour))
-		}
-	})
-}
