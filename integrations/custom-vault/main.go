@@ -59,11 +59,11 @@ func handOver(args []string, executable func() (string, error), now time.Time) e
 }
 
 // oneLine keeps whatever a message quotes, file names from the command line for one, from making
-// more than one line, or anything else that acts on a terminal.
+// more than one line, or anything else that acts on a terminal: what is not printable ASCII goes.
 func oneLine(message string) string {
 	text := []byte(message)
 	for i, c := range text {
-		if c < ' ' || c == 0x7f {
+		if c < ' ' || c > '~' {
 			text[i] = ' '
 		}
 	}

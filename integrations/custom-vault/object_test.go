@@ -135,3 +135,28 @@ func FuzzAlertFile(f *testing.F) {
 		}
 	})
 }
+
+// FuzzArguments: whatever integratord's arguments are, the hook ends with 1 and one line that acts on no terminal. (What
+// it takes comes from a file that is there, and such are in FuzzAlertFile.)
+func FuzzArguments(f *testing.F) {
+	f.Add("/nonexistent\x1b[2J\n/x.alert", "KEY", "> /dev/null 2>&1")
+	f.Add("", "", "")
+	f.Add("/tmp/\u009b31m\u202e\x7f", "debug", "10")
+	f.Add("/dev/zero\x00", "\xff\u009b31m\u202e", "3")
+	f.Fuzz(func(t *testing.T, alert, second, third string) {
+		if strings.HasPrefix(alert, "/proc") {
+			return
+		}
+		h := install(t)
+		var stderr strings.Builder
+		executable := func() (string, error) { return h.hook, nil }
+		code := run([]string{"integrations", alert, second, third}, executable, time.Now(), &stderr)
+		text := strings.TrimSuffix(stderr.String(), "\n")
+		if code != 1 || !strings.HasPrefix(text, "custom-vault: ") || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("exit %d, %q", code, stderr.String())
+		}
+		if left, err := os.ReadDir(h.journal); err != nil || len(left) > 0 {
+			t.Errorf("the journal holds %v, %v", left, err)
+		}
+	})
+}

@@ -197,29 +197,3 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 		}
 	}
 }
-
-// Whatever is taken is within bounds, and no text makes the parser fall over.
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"", whole, "a: &a [*a]\n", "clusters: [{nodes: [{}]}]\n", "wazuh: {api: {timeout: 9999999h}}", "- - - -", "? {a: b}\n: c", "log: {level: |\n  debug\n}"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		cfg, err := Parse(text)
-		if err != nil {
-			if err.Error() == "" {
-				t.Error("an error without words")
-			}
-			return
-		}
-		if found := cfg.problems(); len(found) > 0 {
-			t.Errorf("taken with %v", found)
-		}
-		again, err := Parse(text)
-		if err != nil {
-			t.Errorf("taken once, and then: %v", err)
-		}
-		if diff := cmp.Diff(cfg, again); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
