@@ -57,7 +57,7 @@ func (a *app) assemble() error {
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	if a.resolvers, err = newResolvers(a.cfg, a.screen, a.own, a.log); err != nil {
+	if a.resolvers, err = newResolvers(a.cfg, a.trace(), a.own, a.log); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
 	a.asking.CompareAndSwap(nil, a.resolvers)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/sirupsen/logrus"
 
@@ -154,6 +155,26 @@ func (r *resolvers) self() screen.Self {
 		}
 	}
 	return r.own.with(self)
+}
+
+// begin gets our own tokens for the daemon, and learns how they show. A cluster that hangs keeps no other one waiting.
+func (r *resolvers) begin(ctx context.Context) error {
+	var beginning sync.WaitGroup
+	errs := make(chan error, len(r.clusters))
+	for name, resolver := range r.clusters {
+		beginning.Go(func() {
+			if err := resolver.Begin(ctx); err != nil {
+				errs <- fmt.Errorf("cluster %s: %w", name, err)
+			}
+		})
+	}
+	beginning.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
 }
 
 // login gets our own tokens for a command that asks once and ends.

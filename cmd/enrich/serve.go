@@ -255,7 +255,7 @@ const firstLoginTime = 5 * time.Second
 func (a *app) firstLogin(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, firstLoginTime)
 	defer cancel()
-	if err := a.resolvers.login(ctx); err != nil {
+	if err := a.resolvers.begin(ctx); err != nil {
 		a.log.WithError(err).Error("lookup: identities come from the audit record alone until Vault takes our token")
 	}
 	a.resolvers.self() // kept before the first request is made in its name

@@ -1,6 +1,7 @@
-// Package ownids hands the ids of requests that a command has sent to Vault to the running daemon, which would
-// otherwise take them for an intruder's: both use the same token. A command leaves a file, the daemon takes it away.
-// It may import the standard library only, and must never hold anything but ids.
+// Package ownids hands on what was asked of Vault with our token to a daemon that would otherwise take it for an
+// intruder's: a command leaves the ids of its requests to the running daemon, which takes the file away, and a daemon
+// keeps a diary for the one that runs after it. It may import the standard library only, and must never hold anything
+// but ids and paths.
 package ownids
 
 import (

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
 
 	"custom-vault/internal/alert"
@@ -242,6 +244,31 @@ func TestATrialKeepsNothing(t *testing.T) {
 	}
 	if err := (Forgetful{}).Commit(t.Context(), store.Commit{}); err == nil {
 		t.Error("the store of a trial took a commit")
+	}
+}
+
+// A suspect is in the commit that moves the bookmark past its line, and out of it when it was judged.
+func TestASuspectIsKeptUntilItIsJudged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	line := lineOf("stolen", "100611", 3, "our-accessor")
+	w.handle(t, line, lineOf("other", "100611", 3, "bob"))
+	kept, err := w.store.Suspects(t.Context())
+	if err != nil || len(kept) != 1 || kept[0].Key != alert.KeyOf([]byte(line)) || !kept[0].Until.Equal(w.clock.now().Add(screen.Patience)) {
+		t.Fatalf("%+v, %v", kept, err)
+	}
+	var again alert.Alert
+	if err := json.Unmarshal([]byte(kept[0].Alert), &again); err != nil {
+		t.Fatal(err)
+	}
+	want, err := alert.Parse([]byte(line))
+	if diff := cmp.Diff(want, &again); diff != "" || err != nil {
+		t.Errorf("what is kept is another alert: %v\n%s", err, diff)
+	}
+	w.clock.pass(screen.Patience)
+	w.handle(t)
+	if kept, err := w.store.Suspects(t.Context()); err != nil || len(kept) != 0 {
+		t.Errorf("kept after it was judged: %+v, %v", kept, err)
 	}
 }
 

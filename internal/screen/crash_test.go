@@ -16,7 +16,8 @@ func TestWhatOurTokenDidAroundACrashProvesNothing(t *testing.T) {
 		s.Judge(a, now)
 	}
 	told := make(map[string]bool)
-	for _, intruder := range s.Due(now.Add(Patience)) {
+	intruders, _ := s.Due(now.Add(Patience))
+	for _, intruder := range intruders {
 		told[intruder.Record.RequestID] = true
 	}
 	if len(told) != 2 || !told["long before"] || !told["later"] {
@@ -28,7 +29,7 @@ func TestAfterAnEndInOrderNothingIsExcused(t *testing.T) {
 	s := New(self, nil)
 	s.Crashed(time.Time{})
 	s.Judge(request("our-accessor", "", "stolen", "response"), now) // its record has no time either
-	if intruders := s.Due(now.Add(Patience)); len(intruders) != 1 {
+	if intruders, _ := s.Due(now.Add(Patience)); len(intruders) != 1 {
 		t.Errorf("intruders %v", intruders)
 	}
 }

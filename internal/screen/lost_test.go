@@ -1,6 +1,9 @@
 package screen
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestALostAnswerExcusesOneRequest(t *testing.T) {
 	s := New(self, nil)
@@ -9,7 +12,7 @@ func TestALostAnswerExcusesOneRequest(t *testing.T) {
 	s.Judge(request("our-accessor", "", "timed-out", "response"), now)
 	s.Judge(request("our-accessor", "", "timed-out", "response"), now) // of a second audit device
 	s.Judge(request("our-accessor", "", "stolen", "response"), now)
-	intruders := s.Due(now.Add(Patience))
+	intruders, _ := s.Due(now.Add(Patience))
 	if len(intruders) != 1 || intruders[0].Record.RequestID != "stolen" {
 		t.Errorf("intruders %v", intruders)
 	}
@@ -20,7 +23,7 @@ func TestAnOldLossExcusesNothing(t *testing.T) {
 	s.Lost("p", now)
 	later := now.Add(2 * Patience)
 	s.Judge(request("our-accessor", "", "stolen", "response"), later)
-	if intruders := s.Due(later.Add(Patience)); len(intruders) != 1 {
+	if intruders, _ := s.Due(later.Add(Patience)); len(intruders) != 1 {
 		t.Errorf("intruders %v", intruders)
 	}
 }
@@ -32,5 +35,21 @@ func TestLossesAreBounded(t *testing.T) {
 	}
 	if len(s.losses) != MaxLosses {
 		t.Errorf("%d losses are remembered", len(s.losses))
+	}
+}
+
+// What the process before asked, and died over, is read whenever this one gets to it.
+func TestALossOfTheProcessBeforeIsKnownByTheRecordsTime(t *testing.T) {
+	s := New(self, nil)
+	died := now.Add(-time.Hour)
+	s.LostBefore("p/", died)
+	for id, at := range map[string]time.Time{"of then": died.Add(time.Second), "of now": now} {
+		a := request("our-accessor", "", id, "response")
+		a.Record.Time = at
+		s.Judge(a, now)
+	}
+	intruders, _ := s.Due(now.Add(Patience))
+	if len(intruders) != 1 || intruders[0].Record.RequestID != "of now" {
+		t.Errorf("intruders %v", intruders)
 	}
 }

@@ -33,7 +33,8 @@ const MaxIDs = 40_000
 // MaxLosses bounds the lost answers that are remembered; each is forgotten after twice the patience.
 const MaxLosses = 1_000
 
-// MaxSuspects bounds the suspects that wait. Where there are more, the newest is judged at once.
+// MaxSuspects bounds the suspects that wait. Where there are more, those that have waited longest are judged before
+// their time.
 const MaxSuspects = 10_000
 
 // Self is how our own token shows in an audit record.
@@ -50,20 +51,22 @@ type Screen struct {
 	ids      map[string]struct{}
 	order    []string // ids, oldest first
 	fresh    []string // ids that were not handed over yet
-	suspects []suspect
+	suspects []Waiter
 	losses   []loss
 	crash    time.Time // of the process before; zero where it ended in order
 }
 
 // loss is a request of ours whose answer never came: Vault may have served it, under an id that we cannot know.
 type loss struct {
-	path string
-	at   time.Time
+	path   string
+	at     time.Time
+	before bool // of the process before this one: its record may come at any time, but is of then
 }
 
-type suspect struct {
-	alert *alert.Alert
-	until time.Time
+// Waiter is a suspect's alert, and until when it waits.
+type Waiter struct {
+	Alert *alert.Alert
+	Until time.Time
 }
 
 // New returns a screen that knows the ids of earlier requests. self is asked anew each time: tokens are renewed.
@@ -90,20 +93,31 @@ func (s *Screen) Own(requestID string, _ time.Time) {
 // Lost notes that the answer to a request of ours was lost on the way: a timeout, a connection that broke. It excuses
 // one record of that path.
 func (s *Screen) Lost(path string, at time.Time) {
+	s.lose(loss{path: strings.Trim(path, "/"), at: at})
+}
+
+// LostBefore notes the same of a request of the process before this one. Its record may be read late, since nobody
+// read while there was none; it is known by its own time.
+func (s *Screen) LostBefore(path string, at time.Time) {
+	s.lose(loss{path: strings.Trim(path, "/"), at: at, before: true})
+}
+
+func (s *Screen) lose(l loss) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.losses) >= MaxLosses {
 		s.losses = s.losses[1:]
 	}
-	s.losses = append(s.losses, loss{path: strings.Trim(path, "/"), at: at})
+	s.losses = append(s.losses, l)
 }
 
 // AroundCrash is how long before and after the last write of a process that was killed its requests may have been
 // served under ids that it did not keep: it asks, for 30 s at the most, and keeps ids every 10 s or sooner.
 const AroundCrash = 45 * time.Second
 
-// Crashed says that the process before this one did not end in order, and when it last kept anything. What our token
-// did around then proves nothing: the answers may have been lost with the process.
+// Crashed says that the process before this one did not end in order and left nothing that says what it asked, as
+// where the machine failed, and when it last kept anything. What our token did around then proves nothing: the answers
+// may have been lost with the process.
 func (s *Screen) Crashed(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,8 +131,10 @@ func (s *Screen) lostInCrash(record *alert.Record) bool {
 
 // excused uses up a loss that explains a record. s.mu is held.
 func (s *Screen) excused(record *alert.Record, now time.Time) bool {
-	s.losses = slices.DeleteFunc(s.losses, func(l loss) bool { return now.Sub(l.at) > 2*Patience })
-	at := slices.IndexFunc(s.losses, func(l loss) bool { return l.path == strings.Trim(record.Path, "/") })
+	s.losses = slices.DeleteFunc(s.losses, func(l loss) bool { return !l.before && now.Sub(l.at) > 2*Patience })
+	at := slices.IndexFunc(s.losses, func(l loss) bool {
+		return l.path == strings.Trim(record.Path, "/") && (!l.before || record.Time.Sub(l.at).Abs() <= 2*Patience)
+	})
 	if at < 0 {
 		return false
 	}
@@ -162,10 +178,21 @@ func (s *Screen) Judge(a *alert.Alert, now time.Time) Verdict {
 	if _, ours := s.ids[a.Record.RequestID]; ours {
 		return Lookup
 	}
-	if len(s.suspects) < MaxSuspects {
-		s.suspects = append(s.suspects, suspect{alert: a, until: now.Add(Patience)})
-	}
+	s.suspects = append(s.suspects, Waiter{Alert: a, Until: now.Add(Patience)})
 	return Suspect
+}
+
+// Restore takes up suspects that were waiting when the process before this one ended. However its clock stood, none
+// waits for longer than a new one.
+func (s *Screen) Restore(waiting []Waiter, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range waiting {
+		if most := now.Add(Patience); w.Until.After(most) {
+			w.Until = most
+		}
+		s.suspects = append(s.suspects, w)
+	}
 }
 
 func (s *Screen) byOurToken(record *alert.Record) bool {
@@ -176,23 +203,26 @@ func (s *Screen) byOurToken(record *alert.Record) bool {
 	return actor.EntityID != "" && slices.Contains(self.EntityIDs, actor.EntityID)
 }
 
-// Due returns the alerts of suspects whose patience is over and that succeeded under an id that we never got: each
-// is an intruder with our token. Answers that are errors carry no id, so failed requests prove nothing.
-func (s *Screen) Due(now time.Time) []*alert.Alert {
+// Due judges the suspects whose patience is over, and returns the keys of all of them, and the alerts of those that
+// succeeded under an id that we never got: each is an intruder with our token. Answers that are errors carry no id, so
+// failed requests prove nothing.
+func (s *Screen) Due(now time.Time) (intruders []*alert.Alert, settled []alert.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var intruders []*alert.Alert
+	early := len(s.suspects) - MaxSuspects
 	waiting := s.suspects[:0]
-	for _, w := range s.suspects {
-		if w.until.After(now) {
+	for i, w := range s.suspects {
+		if w.Until.After(now) && i >= early {
 			waiting = append(waiting, w)
 			continue
 		}
-		_, ours := s.ids[w.alert.Record.RequestID]
-		if !ours && w.alert.Record.Outcome() == alert.Done && !s.lostInCrash(w.alert.Record) && !s.excused(w.alert.Record, now) {
-			intruders = append(intruders, w.alert)
+		settled = append(settled, w.Alert.Key)
+		_, ours := s.ids[w.Alert.Record.RequestID]
+		if !ours && w.Alert.Record.Outcome() == alert.Done && !s.lostInCrash(w.Alert.Record) && !s.excused(w.Alert.Record, now) {
+			intruders = append(intruders, w.Alert)
 		}
 	}
+	clear(s.suspects[len(waiting):])
 	s.suspects = waiting
-	return intruders
+	return intruders, settled
 }

@@ -50,14 +50,17 @@ func TestASuspectWhoseAnswerNeverCameIsAnIntruder(t *testing.T) {
 	failed.Record.Error = "1 error occurred"
 	s.Judge(failed, now)
 	s.Own("late", now.Add(time.Second))
-	if early := s.Due(now.Add(Patience - time.Second)); len(early) != 0 {
+	if early, _ := s.Due(now.Add(Patience - time.Second)); len(early) != 0 {
 		t.Errorf("judged too early: %d", len(early))
 	}
-	intruders := s.Due(now.Add(Patience))
+	intruders, settled := s.Due(now.Add(Patience))
 	if len(intruders) != 1 || intruders[0].Record.RequestID != "stolen" {
 		t.Errorf("intruders %v", intruders)
 	}
-	if again := s.Due(now.Add(2 * Patience)); len(again) != 0 {
+	if len(settled) != 4 {
+		t.Errorf("%d suspects are settled, want all 4", len(settled))
+	}
+	if again, _ := s.Due(now.Add(2 * Patience)); len(again) != 0 {
 		t.Error("an intruder was told twice")
 	}
 }
@@ -76,5 +79,32 @@ func TestFreshIDsAreHandedOverOnceAndTheOldestForgotten(t *testing.T) {
 	}
 	if len(s.ids) > MaxIDs {
 		t.Errorf("%d ids are kept", len(s.ids))
+	}
+}
+
+func TestSuspectsWaitOnAfterARestart(t *testing.T) {
+	s := New(self, []string{"late"})
+	for id, until := range map[string]time.Duration{"stolen": time.Second, "late": 2 * time.Second, "of a clock set back": 24 * time.Hour} {
+		s.Restore([]Waiter{{Alert: request("our-accessor", "", id, "response"), Until: now.Add(until)}}, now)
+	}
+	if intruders, settled := s.Due(now.Add(time.Second)); len(intruders) != 1 || intruders[0].Record.RequestID != "stolen" || len(settled) != 1 {
+		t.Errorf("after a second: intruders %v, %d settled", intruders, len(settled))
+	}
+	if intruders, settled := s.Due(now.Add(Patience)); len(intruders) != 1 || intruders[0].Record.RequestID != "of a clock set back" || len(settled) != 2 {
+		t.Errorf("after the longest patience: intruders %v, %d settled", intruders, len(settled))
+	}
+}
+
+func TestWhereTooManyWaitTheFirstAreJudgedEarly(t *testing.T) {
+	s := New(self, nil)
+	for i := range MaxSuspects + 2 {
+		s.Judge(request("our-accessor", "", fmt.Sprint(i), "response"), now)
+	}
+	intruders, _ := s.Due(now)
+	if len(intruders) != 2 || intruders[0].Record.RequestID != "0" || intruders[1].Record.RequestID != "1" {
+		t.Errorf("judged early: %v", intruders)
+	}
+	if n := s.Waiting(); n != MaxSuspects {
+		t.Errorf("%d wait", n)
 	}
 }

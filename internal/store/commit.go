@@ -70,6 +70,8 @@ type Commit struct {
 	Intents   []Intent
 	Seen      []string // ids of our events that were met again in alerts.json
 	Own       []string // request ids of our own answers from Vault
+	Suspects  []Suspect
+	Settled   []alert.Key // suspects that were judged
 }
 
 // statements are what a commit consists of. Rows that are there already stay as they are: the same line, the same
@@ -111,6 +113,9 @@ func (s *Store) Commit(ctx context.Context, c Commit) error {
 			return err
 		}
 		if err := w.intents(c.Intents); err != nil {
+			return err
+		}
+		if err := w.suspects(c.Suspects, c.Settled); err != nil {
 			return err
 		}
 		return w.marks(c)

@@ -40,7 +40,7 @@ func TestTheStoreKnowsWhetherItWasClosedInOrder(t *testing.T) {
 	if at := killed.Crashed(); time.Since(at) > time.Minute || at.IsZero() {
 		t.Errorf("crashed at %s", at)
 	}
-	if got := kept(t, killed, "a"); len(got) != 6 {
+	if got := kept(t, killed, "a"); len(got) != parts {
 		t.Errorf("kept %v", got)
 	}
 }

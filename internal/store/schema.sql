@@ -96,3 +96,10 @@ CREATE TABLE IF NOT EXISTS own_requests (
   at BIGINT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS own_requests_at ON own_requests (at);
+
+-- Requests with our own token that wait for the id of an answer of ours, as JSON of their alert.
+CREATE TABLE IF NOT EXISTS suspects (
+  key   BYTEA PRIMARY KEY,
+  until BIGINT NOT NULL,
+  alert TEXT NOT NULL
+);

@@ -41,6 +41,9 @@ func openIn(t testing.TB, dir string) *Store {
 
 func keyOf(text string) alert.Key { return sha256.Sum256([]byte(text)) }
 
+// parts is how many parts commitOf has.
+const parts = 7
+
 // commitOf is a commit with one of everything, all of it named after id.
 func commitOf(id string) Commit {
 	return Commit{
@@ -51,6 +54,7 @@ func commitOf(id string) Commit {
 		Events:    []Event{{ID: "event-" + id, AgentID: "001", Body: []byte(`{"id":"` + id + `"}`)}},
 		Intents:   []Intent{{ID: "int-" + id, Cluster: "cluster-" + id, Action: escalation.Seal, Severity: 14, Created: now, Detail: "{}"}},
 		Own:       []string{"request-" + id},
+		Suspects:  []Suspect{{Key: keyOf("suspect-" + id), Until: now, Alert: "{}"}},
 	}
 }
 
@@ -82,7 +86,8 @@ func kept(t *testing.T, s *Store, id string) []string {
 	}
 	for part, query := range map[string]string{
 		"event": `SELECT COUNT(*) FROM outbox WHERE event_id='event-` + id + `'`, "intent": `SELECT COUNT(*) FROM intents WHERE id='int-` + id + `'`,
-		"own": `SELECT COUNT(*) FROM own_requests WHERE id='request-` + id + `'`,
+		"own":     `SELECT COUNT(*) FROM own_requests WHERE id='request-` + id + `'`,
+		"suspect": `SELECT COUNT(*) FROM suspects WHERE key=x'` + keyOf("suspect-"+id).String() + `'`,
 	} {
 		var n int
 		must(s.reader.QueryRowContext(ctx, query).Scan(&n))
@@ -99,7 +104,7 @@ func TestACommitIsThereWhole(t *testing.T) {
 	if err := s.Commit(t.Context(), commitOf("a")); err != nil {
 		t.Fatal(err)
 	}
-	if got := kept(t, s, "a"); len(got) != 6 {
+	if got := kept(t, s, "a"); len(got) != parts {
 		t.Errorf("kept %v", got)
 	}
 	if other, err := s.LastIncident(t.Context(), "staging", "entity:a"); err != nil || other != nil {
@@ -110,7 +115,7 @@ func TestACommitIsThereWhole(t *testing.T) {
 // Whichever row fails, nothing of its commit stays, and the same commit succeeds once the fault is gone.
 func TestACommitThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for _, table := range []string{"alerts", "incidents", "outbox", "intents", "own_requests", "bookmarks"} {
+	for _, table := range []string{"alerts", "incidents", "outbox", "intents", "suspects", "own_requests", "bookmarks"} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
 			s := openIn(t, folder(t))
@@ -132,7 +137,7 @@ func TestACommitThatFailsLeavesNothing(t *testing.T) {
 			if err := s.Commit(ctx, commitOf("a")); err != nil {
 				t.Fatal(err)
 			}
-			if got := kept(t, s, "a"); len(got) != 6 {
+			if got := kept(t, s, "a"); len(got) != parts {
 				t.Errorf("kept in the end %v", got)
 			}
 		})
@@ -343,6 +348,34 @@ func TestEveryConnectionIsDurable(t *testing.T) {
 		var got string
 		if err := s.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
 			t.Errorf("%s = %q, %v; want %q", pragma, got, err, want)
+		}
+	}
+}
+
+func TestSuspectsWaitUntilTheyAreSettled(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	s := openIn(t, dir)
+	later := Suspect{Key: keyOf("later"), Until: now.Add(time.Minute), Alert: `{"ID":"2"}`}
+	first := Suspect{Key: keyOf("first"), Until: now, Alert: `{"ID":"1"}`}
+	for _, c := range []Commit{{Suspects: []Suspect{later, first}}, {Suspects: []Suspect{first}}} { // one comes again
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openIn(t, dir)
+	for _, want := range [][]Suspect{{first, later}, {later}, nil} {
+		got, err := s.Suspects(t.Context())
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		if len(want) > 0 {
+			if err := s.Commit(t.Context(), Commit{Settled: []alert.Key{want[0].Key}}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

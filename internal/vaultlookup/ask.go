@@ -27,6 +27,12 @@ type LossTrace interface {
 	Lost(path string, at time.Time)
 }
 
+// AskTrace may be implemented by a Trace. It is told of each call before it is made. answered is called with the id of
+// Vault's answer, empty for an answer without one, and not at all where the answer was lost on the way.
+type AskTrace interface {
+	Asking(path string, at time.Time) (answered func(requestID string))
+}
+
 // asker calls the nodes of one cluster: one breaker an address, one layer of retries over all of them.
 type asker struct {
 	nodes   []*node
@@ -151,6 +157,7 @@ func (a *asker) try(ctx context.Context, at int, others bool, method, path strin
 		defer cancel()
 	}
 	token := a.tokens.Load()
+	answered := a.asking(path)
 	answer, err := n.send(ctx, method, path, body)
 	failure := vaultclient.Classify(err)
 	a.count(path, failure)
@@ -158,7 +165,9 @@ func (a *asker) try(ctx context.Context, at int, others bool, method, path strin
 	if failure.AnswersNothing() || failure == vaultclient.Canceled {
 		n.breaker.RecordFailure()
 		a.first.CompareAndSwap(int64(at), int64((at+1)%len(a.nodes)))
-		a.lost(path, failure)
+		if !a.lost(path, failure) {
+			answered("")
+		}
 		return nil, &failedCall{failure: failure, again: again(failure, others)}
 	}
 	n.breaker.RecordSuccess()
@@ -168,8 +177,10 @@ func (a *asker) try(ctx context.Context, at int, others bool, method, path strin
 		a.invalid()
 	}
 	if failure != vaultclient.None {
+		answered("")
 		return nil, &failedCall{failure: failure}
 	}
+	answered(answer.RequestID)
 	if a.trace != nil && answer.RequestID != "" {
 		a.trace.Own(answer.RequestID, a.now())
 	}
@@ -228,13 +239,23 @@ func (a *asker) probe(ctx context.Context) {
 // setProbing says whether somebody calls probe: if nobody does, an alert's call is the probe.
 func (a *asker) setProbing(probing bool) { a.probing.Store(probing) }
 
-func (a *asker) lost(path string, failure vaultclient.Failure) {
+func (a *asker) asking(path string) (answered func(requestID string)) {
+	if trace, ok := a.trace.(AskTrace); ok {
+		return trace.Asking(path, a.now())
+	}
+	return func(string) {}
+}
+
+// lost says whether the failure is one of the way, so that Vault may have served the call.
+func (a *asker) lost(path string, failure vaultclient.Failure) bool {
 	switch failure {
 	case vaultclient.Timeout, vaultclient.Canceled, vaultclient.BadAnswer, vaultclient.Unreachable:
 		if trace, ok := a.trace.(LossTrace); ok {
 			trace.Lost(path, a.now())
 		}
+		return true
 	}
+	return false
 }
 
 // setToken gives all clients a token and lifts the halt.

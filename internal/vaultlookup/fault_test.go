@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -213,6 +214,41 @@ func TestLostAnswersAreTold(t *testing.T) {
 	resolver(t, func(o *Options) { o.Trace = trace }, fake).Resolve(context.Background(), read(bob, ""))
 	if len(trace.paths) != 1 || trace.paths[0] != "auth/token/lookup-accessor" {
 		t.Errorf("lost: %v", trace.paths)
+	}
+}
+
+// askTrace keeps what AskTrace is told, call by call.
+type askTrace struct {
+	ids
+	calls map[string][]string // path → how its calls ended
+}
+
+func (a *askTrace) Asking(path string, _ time.Time) func(string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := len(a.calls[path])
+	a.calls[path] = append(a.calls[path], "not answered")
+	return func(id string) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.calls[path][at] = id
+	}
+}
+
+func TestEachCallIsToldBeforeItIsMadeAndWhenItIsAnswered(t *testing.T) {
+	t.Parallel()
+	fake := start(t)
+	bobs(fake)
+	fake.Next("auth/token/lookup-accessor", vaultfake.CutInBody)
+	trace := &askTrace{calls: make(map[string][]string)}
+	r := resolver(t, func(o *Options) { o.Trace = trace }, fake)
+	r.Resolve(context.Background(), read("eve", ""))      // cut
+	r.Resolve(context.Background(), read(bob, bobEntity)) // answered
+	r.Resolve(context.Background(), read("dead", ""))     // an error, which has no id
+	ids := slices.Clone(fake.RequestIDs())
+	got := slices.Clone(trace.calls["auth/token/lookup-accessor"])
+	if len(got) != 3 || got[0] != "not answered" || !slices.Contains(ids, got[1]) || got[2] != "" {
+		t.Errorf("lookups ended %q; the answers had %q", got, ids)
 	}
 }
 

@@ -138,6 +138,16 @@ func (r *Resolver) Close() {
 // Login gets our own token and hands it to the clients: for commands that ask once and end. Run does it itself.
 func (r *Resolver) Login(ctx context.Context) error { return r.life.login(ctx) }
 
+// Begin is Login for who stays: it learns besides how our own token shows in audit records, so that the first requests
+// in its name are known as ours. What could not be learned, Run goes on with.
+func (r *Resolver) Begin(ctx context.Context) error {
+	if err := r.life.login(ctx); err != nil {
+		return err
+	}
+	r.life.step(ctx)
+	return nil
+}
+
 // Run keeps our own token alive and the index of hashed accessors full until ctx ends.
 func (r *Resolver) Run(ctx context.Context) {
 	var owned sync.WaitGroup
