@@ -41,7 +41,7 @@ func (d *Daemon) wants(b *Integration, alert, rule *cjson.Value) bool {
 	}
 	id := rule.Get("id")
 	if id == nil {
-		d.cfg.Log.Debug2("integrator.c:253 at OS_IntegratorD()", "Skipping: Alert does not containg rule id.")
+		d.cfg.Log.Debug2("integrator.c:253 at OS_IntegratorD()", "Skipping: Alert does not containg rule id.") //nolint:misspell // the daemon's own words
 		return false
 	}
 	if !slices.Contains(b.RuleIDs, leadingNumber(id.Text())) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -43,6 +44,17 @@ func (s *Server) listAgents(_ context.Context, c *call) answer {
 	}
 	known := s.cfg.Fleet.Agents()
 	statuses, selected := splitList(c.query["status"]), splitList(c.query["select"])
+	for _, field := range selected {
+		if !slices.Contains(agentFields, field) {
+			return badRequest("the lab's stand-in does not know field %s", field)
+		}
+	}
+	if selected != nil {
+		selected = append(selected, "id") // min_select_fields of WazuhDBQueryAgents
+	}
+	for i, status := range statuses {
+		statuses[i] = strings.ToLower(status)
+	}
 	for _, id := range chosen {
 		agent, found := find(known, func(a Agent) bool { return a.ID == id })
 		if !found {
@@ -69,6 +81,9 @@ func intOr(text string, otherwise int) int {
 	}
 	return otherwise
 }
+
+// agentFields are the fields of an agent that are there.
+var agentFields = []string{"id", "name", "status", "node_name", "version", "group", "lastKeepAlive"}
 
 // object is what the API shows of an agent. The order of the fields is that of a Python set in the real API, another in each process.
 func (a Agent) object(selected []string) object {

@@ -13,6 +13,7 @@ type answer struct {
 	status      int
 	contentType string
 	body        []byte
+	problem     object // the body of an error, which may yet have to be printed prettily
 }
 
 const (
@@ -22,7 +23,7 @@ const (
 )
 
 func ok(o object, indent int) answer {
-	return answer{http.StatusOK, typeJSON, dumps(o, indent)}
+	return answer{status: http.StatusOK, contentType: typeJSON, body: dumps(o, indent)}
 }
 
 // problem is an error of the API. Members that are empty are left out.
@@ -40,6 +41,7 @@ type problem struct {
 type nullRemediation struct{}
 
 func (p problem) answer() answer {
+	p.detail = oneLine(p.detail)
 	body := object{{"title", p.title}, {"detail", p.detail}}
 	switch r := p.remediation.(type) {
 	case string:
@@ -57,7 +59,12 @@ func (p problem) answer() answer {
 	if p.code != 0 {
 		body = append(body, member{"error", integer(p.code)})
 	}
-	return answer{p.status, typeProblem, dumps(body, 0)}
+	return answer{status: p.status, contentType: typeProblem, body: dumps(body, 0), problem: body}
+}
+
+// oneLine is what an error's detail becomes: a run of blanks is one blank (error_handler.py, _cleanup_detail_field).
+func oneLine(detail string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(strings.ReplaceAll(detail, "\n\n", ". "), "\n", "")), " ")
 }
 
 func badRequest(format string, args ...any) answer {

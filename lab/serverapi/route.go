@@ -74,7 +74,7 @@ func matches(pattern, path string) bool {
 	return true
 }
 
-// serve answers one request in the order of the real API's layers: size, route, limits, login, parameters, body, then the work itself.
+// serve answers one request in the order of the real API's layers: route, limits, login, parameters, body, size, then the work itself.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := &call{r: r}
 	raw, err := io.ReadAll(r.Body)
@@ -83,6 +83,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	c.raw = raw
 	a := s.answer(c)
+	if values := r.URL.Query()["pretty"]; a.problem != nil && len(values) > 0 && values[len(values)-1] == "true" {
+		a.body = dumps(a.problem, prettyIndent)
+	}
 	if !s.waitLatency(r.Context()) {
 		return
 	}
@@ -118,10 +121,6 @@ func (s *Server) waitLatency(ctx context.Context) bool {
 }
 
 func (s *Server) answer(c *call) answer {
-	if n := len(c.raw); n > maxUpload {
-		return problem{status: http.StatusRequestEntityTooLarge, title: "Content size exceeded.",
-			detail: "Maximum content size limit (" + strconv.Itoa(maxUpload) + ") exceeded (" + strconv.Itoa(n) + " bytes read)"}.answer()
-	}
 	e, a := route(c.r)
 	if e == nil {
 		return a
@@ -137,6 +136,9 @@ func (s *Server) answer(c *call) answer {
 	if a, wrong := c.check(e); wrong {
 		return a
 	}
+	if n := len(c.raw); n > maxUpload {
+		return tooLarge(c.r, n)
+	}
 	if a, down := s.daemonsDown(); down {
 		return a
 	}
@@ -144,6 +146,22 @@ func (s *Server) answer(c *call) answer {
 		return e.run(s, c.r.Context(), c)
 	}
 	return s.inWorker(e, c)
+}
+
+// tooLarge is told once everything else about a request has been found good: the layer that counts bytes is the innermost. A client that asked
+// beforehand whether to send is told with another status.
+func tooLarge(r *http.Request, n int) answer {
+	p := problem{status: http.StatusRequestEntityTooLarge, title: "Content size exceeded.",
+		detail: "Maximum content size limit (" + strconv.Itoa(maxUpload) + ") exceeded (" + strconv.Itoa(n) + " bytes read)"}
+	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		p.status, p.title = http.StatusExpectationFailed, "Expectation failed"
+	}
+	return p.answer()
+}
+
+// plainFailure is what a client gets when the API's own code fails where nobody expects it to.
+func plainFailure() answer {
+	return answer{status: http.StatusInternalServerError, contentType: typeText, body: []byte("Internal Server Error")}
 }
 
 func route(r *http.Request) (*endpoint, answer) {
@@ -208,11 +226,12 @@ func (s *Server) logIn(_ context.Context, c *call) answer {
 	scheme, credentials, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	name, password := "", ""
 	if strings.EqualFold(scheme, "basic") {
-		decoded, err := base64.StdEncoding.DecodeString(credentials)
-		if err != nil {
-			return answer{http.StatusInternalServerError, typeText, []byte("Internal Server Error")}
+		if decoded, ok := base64Decode(credentials); ok {
+			var colon bool
+			if name, password, colon = strings.Cut(string(decoded), ":"); !colon {
+				return plainFailure() // the access log splits it and fails (middlewares.py, access_log)
+			}
 		}
-		name, password, _ = strings.Cut(string(decoded), ":")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,9 +251,21 @@ func (s *Server) logIn(_ context.Context, c *call) answer {
 	}
 	c.user = u
 	if isTrue(c.query.Get("raw")) {
-		return answer{http.StatusOK, typeText, []byte(token)}
+		return answer{status: http.StatusOK, contentType: typeText, body: []byte(token)}
 	}
 	return ok(object{{"data", object{{"token", token}}}, {"error", integer(0)}}, 0)
+}
+
+// base64Decode is Python's b64decode: what is no character of the alphabet is passed over, and the padding has to be there.
+func base64Decode(text string) ([]byte, bool) {
+	kept := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=", r) {
+			return r
+		}
+		return -1
+	}, text)
+	decoded, err := base64.StdEncoding.DecodeString(kept)
+	return decoded, err == nil
 }
 
 func isTrue(text string) bool { return strings.EqualFold(text, "true") }
@@ -252,14 +283,9 @@ func (c *call) check(e *endpoint) (answer, bool) {
 		slices.Sort(extra)
 		return badRequest("Extra query parameter(s) %s not in spec", strings.Join(extra, ", ")), true
 	}
-	for _, name := range []string{"pretty", "wait_for_complete", "raw"} {
-		if value := c.query.Get(name); value != "" && !isTrue(value) && !strings.EqualFold(value, "false") {
-			return badRequest("Wrong type, expected 'boolean' for query parameter '%s'", name), true
-		}
-	}
-	for i, id := range splitList(c.query["agents_list"]) {
-		if complaint := agentID.best(id); complaint != nil {
-			return badRequest("%s", complaint.whole(i)), true
+	for _, p := range queryParameters {
+		if complaint := p.complaint(c.query); complaint != "" {
+			return badRequest("%s", complaint), true
 		}
 	}
 	if e.body == nil {
@@ -280,7 +306,7 @@ func (c *call) checkBody(want schema) (answer, bool) {
 			return badRequest("%v", err), true
 		}
 		if err != nil {
-			return answer{http.StatusInternalServerError, typeText, []byte("Internal Server Error")}, true
+			return plainFailure(), true
 		}
 		c.body = body
 	}
@@ -314,9 +340,12 @@ func (c *call) unknownFields(want schema) (answer, bool) {
 	return answer{}, false
 }
 
+// prettyIndent is the depth of a level in an answer that was asked for with pretty.
+const prettyIndent = 3
+
 func (c *call) indent() int {
 	if isTrue(c.query.Get("pretty")) {
-		return 3
+		return prettyIndent
 	}
 	return 0
 }

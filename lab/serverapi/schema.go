@@ -49,7 +49,11 @@ var (
 
 	policyBody = schema{{"type", "object"}, {"properties", properties{
 		{"name", schema{{"type", "string"}, {"maxLength", 64}, {"format", "names"}}},
-		{"policy", schema{{"type", "object"}}},
+		{"policy", schema{{"type", "object"}, {"properties", properties{
+			{"actions", schema{{"type", "array"}, {"items", schema{{"type", "string"}}}}},
+			{"resources", schema{{"type", "array"}, {"items", schema{{"type", "string"}}}}},
+			{"effect", schema{{"type", "string"}}},
+		}}, {"required", []string{"actions", "resources", "effect"}}}},
 	}}, {"required", []string{"name", "policy"}}}
 
 	roleBody = schema{{"type", "object"}, {"properties", properties{
@@ -158,10 +162,14 @@ func (c *complaint) withPath() string {
 	return fmt.Sprintf("%s - '%s'", c.message, strings.Join(c.path, "."))
 }
 
-// whole is how a complaint about an item of a list in the query is told: jsonschema's long form on one line.
+// whole is how a complaint about a parameter of the query is told: jsonschema's long form on one line. index is -1 for what is no item of a list.
 func (c *complaint) whole(index int) string {
-	return fmt.Sprintf("%s. Failed validating %s in schema['items']: %s. On instance[%d]: %s",
-		c.message, reprString(c.keyword), c.schema.repr(), index, repr(c.instance))
+	items, instance := "", ""
+	if index >= 0 {
+		items, instance = "['items']", fmt.Sprintf("[%d]", index)
+	}
+	return fmt.Sprintf("%s. Failed validating %s in schema%s: %s. On instance%s: %s",
+		c.message, reprString(c.keyword), items, c.schema.repr(), instance, repr(c.instance))
 }
 
 // repr is pprint of the schema: keys in alphabetical order.
@@ -178,8 +186,21 @@ func (s schema) repr() string {
 var (
 	formatNumbers = regexp.MustCompile(`^\d+$`)
 	formatNames   = regexp.MustCompile(`^[\w\-.%]+$`)
-	formatCommand = regexp.MustCompile(`^!?[\w\-.\\/:]+$`)
+	// Where the pattern is not said to be of ASCII, a word's letters are those of every script.
+	formatCommand      = regexp.MustCompile(`^!?[\p{L}\p{N}_\-.\\/:]+$`)
+	formatAlphanumeric = regexp.MustCompile(`^[\p{L}\p{N}_,\-.+\s:]+$`)
+	formatGroupNames   = regexp.MustCompile(`^[A-Za-z0-9.\-_]+$`)
 )
+
+// safePath is is_safe_path: a path that leads out of its folder is none. Of ".." within a name nothing is said.
+func safePath(path string) bool {
+	for _, forbidden := range []string{"../", `..\`, "/..", `\..`} {
+		if strings.Contains(path, forbidden) {
+			return false
+		}
+	}
+	return strings.TrimLeft(path, "/") != ".."
+}
 
 // hasFormat is api/api/validator.py.
 func hasFormat(text, format string) bool {
@@ -189,7 +210,11 @@ func hasFormat(text, format string) bool {
 	case "names":
 		return formatNames.MatchString(text)
 	case "active_response_command":
-		return formatCommand.MatchString(text) && !strings.Contains(text, "..")
+		return safePath(text) && formatCommand.MatchString(text)
+	case "alphanumeric":
+		return formatAlphanumeric.MatchString(text)
+	case "group_names":
+		return formatGroupNames.MatchString(text) && text != "." && text != ".." && text != "all"
 	}
 	return true
 }

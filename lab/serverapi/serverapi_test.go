@@ -281,6 +281,12 @@ func TestBodiesAndParametersAreChecked(t *testing.T) {
 		{"", `null`, `Request body must not be empty`},
 		{"?agents_list=01", seal, `'01' is too short. Failed validating 'minLength' in schema['items']: {'description': 'Agent ID', 'format': 'numbers', 'minLength': 3, 'type': 'string'}. On instance[0]: '01'`},
 		{"?wait_for_complete=maybe", seal, `Wrong type, expected 'boolean' for query parameter 'wait_for_complete'`},
+		{"?pretty=", seal, `Wrong type, expected 'boolean' for query parameter 'pretty'`},
+		// validator.py's is_safe_path: a path upwards, not two dots within a name.
+		{"", `{"command":"!x/.."}`, `'!x/..' is not a 'active_response_command' - 'command'`},
+		{"", `{"command":".."}`, `'..' is not a 'active_response_command' - 'command'`},
+		// error_handler.py's _cleanup_detail_field.
+		{"", `{"command":"!a  b"}`, `'!a b' is not a 'active_response_command' - 'command'`},
 		{"?agent_list=001", seal, `Extra query parameter(s) agent_list not in spec`},
 	} {
 		status, body := s.seal(t, bearer, c.query, c.body)
@@ -290,6 +296,68 @@ func TestBodiesAndParametersAreChecked(t *testing.T) {
 	}
 	if got := s.fleet.messages(); len(got) != 0 {
 		t.Errorf("sent %q", got)
+	}
+	for _, command := range []string{"!a..b", "!väult", `dir\\x:y`} {
+		if status, body := s.seal(t, bearer, "?agents_list=003", `{"command":"`+command+`"}`); status != http.StatusOK {
+			t.Errorf("%s: %d %s", command, status, body)
+		}
+	}
+}
+
+// spec.yaml has the bounds; the words are those of connexion's parameter validator around jsonschema's.
+func TestParametersOfAgentsAreChecked(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	bearer := s.logIn(t, "admin")
+	for _, c := range []struct{ query, want string }{
+		{"limit=x", `Wrong type, expected 'integer' for query parameter 'limit'`},
+		{"limit=0", `0 is less than the minimum of 1. Failed validating 'minimum' in schema: {'default': 500, 'format': 'int32', 'maximum': 100000, 'minimum': 1, 'type': 'integer'}. On instance: 0`},
+		{"limit=100001", `100001 is greater than the maximum of 100000. Failed validating 'maximum' in schema: {`},
+		{"offset=-1", `-1 is less than the minimum of 0. Failed validating 'minimum' in schema: {'default': 0, 'format': 'int32', 'minimum': 0, 'type': 'integer'}. On instance: -1`},
+		{"status=active,Gone", `'gone' is not one of ['active', 'pending', 'never_connected', 'disconnected']. Failed validating 'enum' in schema['items']: {'enum': ['active', 'pending', 'never_connected', 'disconnected'], 'type': 'string'}. On instance[1]: 'gone'`},
+		{"select=a%20b", `'a b' is not a 'names'. Failed validating 'format' in schema['items']: {'format': 'names', 'type': 'string'}. On instance[0]: 'a b'`},
+		{"name=a%7Cb", `'a|b' is not a 'alphanumeric'. Failed validating 'format' in schema: {'format': 'alphanumeric', 'type': 'string'}. On instance: 'a|b'`},
+	} {
+		status, body := s.do(t, http.MethodGet, "/agents?"+c.query, bearer, "")
+		if status != http.StatusBadRequest || !strings.Contains(body, c.want) {
+			t.Errorf("%s: %d %s, want 400 with %s", c.query, status, body, c.want)
+		}
+	}
+	// An agent's id is there whatever was selected (WazuhDBQueryAgents), and a status in any case.
+	_, body := s.do(t, http.MethodGet, "/agents?select=status&status=DISCONNECTED", bearer, "")
+	if !strings.Contains(body, `"affected_items": [{"status": "disconnected", "id": "003"}]`) {
+		t.Errorf("%s", body)
+	}
+}
+
+// error_handler.py prints errors prettily when pretty is exactly "true".
+func TestErrorsArePrettyWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	for query, want := range map[string]string{
+		"?pretty=true": "{\n   \"title\": \"Unauthorized\",\n   \"detail\": \"No authorization token provided\"\n}",
+		"?pretty=True": `{"title": "Unauthorized", "detail": "No authorization token provided"}`,
+	} {
+		if _, body := s.do(t, http.MethodGet, "/"+query, "", ""); body != want {
+			t.Errorf("%s: %s; want %s", query, body, want)
+		}
+	}
+}
+
+// The layer that counts bytes is the innermost (wazuh_apid.py): without a token, or with a faulty body, that is what one is told.
+func TestASizeIsComplainedAboutLast(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	long := `{"command":"!x","alert":{"p":"` + strings.Repeat("x", 10<<20) + `"}}`
+	if status, _ := s.seal(t, "", "", long); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
+	bearer := s.logIn(t, "admin")
+	if status, _ := s.seal(t, bearer, "", long[1:]); status != http.StatusBadRequest {
+		t.Errorf("no JSON: %d", status)
+	}
+	if status, body := s.seal(t, bearer, "", long); status != http.StatusRequestEntityTooLarge || !strings.Contains(body, fmt.Sprintf("exceeded (%d bytes read)", len(long))) {
+		t.Errorf("%d %s", status, body)
 	}
 }
 
@@ -397,11 +465,16 @@ func TestNoDaemonNoService(t *testing.T) {
 	}
 }
 
-func TestABasicHeaderThatIsNoBase64IsAnInternalError(t *testing.T) {
+// Python's b64decode passes over what is not of its alphabet; the access log fails on what has no colon (middlewares.py), but not on what cannot be
+// decoded.
+func TestABasicHeaderWithoutAColonIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	if status, body := s.do(t, http.MethodPost, "/security/user/authenticate", "Basic %%%", ""); status != http.StatusInternalServerError || body != "Internal Server Error" {
-		t.Errorf("%d %q", status, body)
+	for credentials, want := range map[string]int{"%%%": 500, "bm9jb2xvbg==": 500, "bm9jb2xvbg": 401, "YTpi": 401, "YWRt%aW46cHc=": 200} {
+		status, body := s.do(t, http.MethodPost, "/security/user/authenticate", "Basic "+credentials, "")
+		if status != want || status == 500 && body != "Internal Server Error" {
+			t.Errorf("%s: %d %q; want %d", credentials, status, body, want)
+		}
 	}
 }
 
