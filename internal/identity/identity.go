@@ -3,10 +3,14 @@
 // asking Vault is the work of package vaultlookup.
 package identity
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
-// Version is that of the JSON form of Identity. Fields are only ever added; a changed meaning raises it.
-const Version = 1
+// Version is that of the JSON form of Identity. Fields are only ever added; a changed meaning raises it. Version 1 had
+// the token's ttl, explicit_max_ttl and period, in nanoseconds.
+const Version = 2
 
 // Rung says which step of the ladder the answer stands on. A lower number is better evidence.
 type Rung int
@@ -113,9 +117,9 @@ type Token struct {
 	Path           string            `json:"path,omitempty"` // how it came to be: auth/userpass/login/bob, auth/token/create
 	Created        time.Time         `json:"created,omitzero"`
 	Expires        time.Time         `json:"expires,omitzero"`
-	TTL            time.Duration     `json:"ttl,omitempty"` // nanoseconds left when asked
-	ExplicitMaxTTL time.Duration     `json:"explicit_max_ttl,omitempty"`
-	Period         time.Duration     `json:"period,omitempty"`
+	TTL            time.Duration     `json:"-"` // what was left when Vault was asked; in JSON ttl_s, in seconds
+	ExplicitMaxTTL time.Duration     `json:"-"` // explicit_max_ttl_s
+	Period         time.Duration     `json:"-"` // period_s
 	Orphan         bool              `json:"orphan,omitempty"`
 	Renewable      bool              `json:"renewable,omitempty"`
 	UsesLeft       int               `json:"uses_left,omitempty"` // 0: unlimited
@@ -123,6 +127,37 @@ type Token struct {
 	Metadata       map[string]string `json:"metadata,omitempty"`
 	State          State             `json:"state"`
 }
+
+// plainToken is a Token without its methods, so that encoding/json goes by its fields.
+type plainToken Token
+
+// tokenJSON is a Token's JSON form: durations are whole seconds, as Vault has them.
+type tokenJSON struct {
+	plainToken
+	TTL            int64 `json:"ttl_s,omitempty"`
+	ExplicitMaxTTL int64 `json:"explicit_max_ttl_s,omitempty"`
+	Period         int64 `json:"period_s,omitempty"`
+}
+
+// MarshalJSON writes durations as whole seconds.
+func (t Token) MarshalJSON() ([]byte, error) {
+	return json.Marshal(tokenJSON{plainToken(t), seconds(t.TTL), seconds(t.ExplicitMaxTTL), seconds(t.Period)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (t *Token) UnmarshalJSON(text []byte) error {
+	var read tokenJSON
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	*t = Token(read.plainToken)
+	t.TTL, t.ExplicitMaxTTL, t.Period = duration(read.TTL), duration(read.ExplicitMaxTTL), duration(read.Period)
+	return nil
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func duration(seconds int64) time.Duration { return time.Duration(seconds) * time.Second }
 
 // Entity is the person or machine behind the token, as Vault's identity store knows it.
 type Entity struct {

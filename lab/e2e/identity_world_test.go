@@ -32,8 +32,8 @@ type identity struct {
 		Type        string            `json:"type"`
 		DisplayName string            `json:"display_name"`
 		Path        string            `json:"path"`
-		Period      time.Duration     `json:"period"`
-		TTL         time.Duration     `json:"ttl"`
+		Period      int64             `json:"period_s"`
+		TTL         int64             `json:"ttl_s"`
 		Orphan      bool              `json:"orphan"`
 		UsesLeft    int               `json:"uses_left"`
 		BoundCIDRs  []string          `json:"bound_cidrs"`
