@@ -63,6 +63,9 @@ func (e *Engine) line(ev *event, id string, archive bool) []byte {
 		ev.into(data, s.key, s.f)
 	}
 	ev.decoderInto(root, data)
+	if ev.previousLog.has {
+		root.Add("previous_log", cjson.Text(ev.previousLog.s))
+	}
 	if len(data.Members) > 0 {
 		root.Add("data", data)
 	}
@@ -101,13 +104,18 @@ func (e *Engine) ruleInto(root, v *cjson.Value, ev *event) {
 	if r.search != noSearch {
 		v.Add("frequency", integer(r.frequency+2))
 	}
-	if !r.noCounter {
+	if e.counts(r) {
 		v.Add("firedtimes", integer(ev.firedTimes))
 	}
-	v.Add("mail", boolean(chosen(r.mailAlert, r.level, e.opt.EmailAlertLevel)))
+	v.Add("mail", boolean(chosen(r.mailAlert, r.declared, e.opt.EmailAlertLevel)))
 	if len(ev.lastEvents) > 1 && ev.lastEvents[1] != "" {
 		root.Add("previous_output", cjson.Text(strings.Join(ev.lastEvents, "\n")))
 	}
+}
+
+// counts reports whether an alert of the rule shows firedtimes.
+func (e *Engine) counts(r *rule) bool {
+	return !r.noCounter || r.counterWithMail && r.declared >= e.opt.EmailAlertLevel || r.counterWithLog && r.declared >= e.opt.LogAlertLevel
 }
 
 func newObject() *cjson.Value     { return &cjson.Value{Kind: cjson.Object} }
@@ -146,6 +154,9 @@ func (ev *event) decoderInto(root, data *cjson.Value) {
 	}
 	v := newObject()
 	root.Add("decoder", v)
+	if d.accumulate {
+		v.Add("accumulate", integer(1))
+	}
 	if d.parent != "" {
 		v.Add("parent", cjson.Text(d.parent))
 	}

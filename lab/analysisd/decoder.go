@@ -33,8 +33,9 @@ type decoder struct {
 	csvArrays    bool
 
 	useOwnName bool
-	fts        bool
+	fts        ftsKey
 	ftsComment string
+	accumulate bool
 
 	// another says that a child of the same name follows, whose regex is tried as well.
 	another  bool

@@ -68,15 +68,16 @@ func (e *Engine) decodeJSON(ev *event) {
 	if err != nil {
 		return
 	}
-	e.flatten(ev, value.Members, "")
+	e.flatten(ev, value.Members, nil)
 }
 
-// flatten turns the members of an object into fields, with dots between the names.
-func (e *Engine) flatten(ev *event, members []cjson.Member, prefix string) {
+// flatten turns the members of an object into fields, with dots between the names. The parent is
+// the name of the object, which may be empty, and nil at the top.
+func (e *Engine) flatten(ev *event, members []cjson.Member, parent *string) {
 	for _, m := range members {
 		key, item := m.Name, m.Value
-		if prefix != "" {
-			key = prefix + "." + key
+		if parent != nil {
+			key = *parent + "." + key
 		}
 		switch item.Kind {
 		case cjson.String:
@@ -90,7 +91,7 @@ func (e *Engine) flatten(ev *event, members []cjson.Member, prefix string) {
 				e.fillJSON(ev, key, "null")
 			}
 		case cjson.Object:
-			e.flatten(ev, item.Members, key)
+			e.flatten(ev, item.Members, &key)
 		case cjson.Array:
 			value := item.Pretty()
 			if ev.decoder.csvArrays {
@@ -152,7 +153,7 @@ func (e *Engine) fillJSON(ev *event, key, value string) {
 		ev.set(f, value)
 		return
 	}
-	if key == "user" && !ev.static[dstUser].has {
+	if key == "user" && ev.static[dstUser].s == "" {
 		ev.set(dstUser, value)
 		return
 	}

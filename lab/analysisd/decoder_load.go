@@ -9,14 +9,23 @@ import (
 // maxDecoderText is the longest text of a decoder's pattern, in bytes.
 const maxDecoderText = 1024
 
+// localDecoders is the one file of decoders that may be empty (XML_LDECODER).
+const localDecoders = "etc/decoders/local_decoder.xml"
+
 // loadDecoders reads one file (ReadDecodeXML). An empty file is an error.
 func (l *loader) loadDecoders(f file) error {
 	roots, err := l.readXML(f)
 	if err != nil {
 		return err
 	}
+	if len(f.data) == 0 && f.label == localDecoders {
+		return nil
+	}
 	if len(f.data) == 0 {
 		return errRefused
+	}
+	if len(roots) == 0 && f.label == localDecoders {
+		return nil
 	}
 	if len(roots) == 0 {
 		return l.refuse("(1231): Invalid NULL element in the configuration.")
@@ -34,7 +43,17 @@ type decoderDraft struct {
 	*decoder
 	regex, prematch, program             text
 	regexLang, prematchLang, programLang language
-	parent                               text
+	parent, comment                      text
+}
+
+// join appends a text to another. A first text of 1024 bytes and more is dropped with an error, and
+// so is the whole when it would not fit with its NUL (_loadmemory in decode-xml.c).
+func (l *loader) join(have text, add string) text {
+	if !have.has && len(add) < maxDecoderText || have.has && len(have.s)+len(add) < maxDecoderText {
+		return some(have.s + add)
+	}
+	_ = l.refuse("(1104): Maximum string size reached for: %s.", add)
+	return text{}
 }
 
 func (l *loader) loadDecoder(root *osxml.Element) error {
@@ -74,16 +93,17 @@ func (l *loader) loadDecoder(root *osxml.Element) error {
 func (l *loader) decoderElement(d *decoderDraft, e *osxml.Element) error {
 	switch strings.ToLower(e.Name) {
 	case "parent":
-		d.parent = l.concat(d.parent, e.Content, maxDecoderText)
+		d.parent = l.join(d.parent, e.Content)
 	case "regex":
 		return l.decoderRegex(d, e)
 	case "prematch":
 		return l.decoderPrematch(d, e)
 	case "program_name":
 		d.programLang = l.decoderLanguage(d, e, osMatch, osMatch, osRegex, perl)
-		d.program = l.concat(d.program, e.Content, maxDecoderText)
+		d.program = l.join(d.program, e.Content)
 	case "ftscomment":
-		d.ftsComment = l.concat(text{}, e.Content, maxDecoderText).s
+		d.comment = l.join(d.comment, e.Content)
+		d.ftsComment = d.comment.s
 	case "use_own_name":
 		d.useOwnName = d.useOwnName || e.Content == "true"
 	case "plugin_decoder":
@@ -105,9 +125,9 @@ func (l *loader) decoderElement(d *decoderDraft, e *osxml.Element) error {
 	case "order":
 		return l.decoderOrder(d, e)
 	case "fts":
-		d.fts = true
+		return l.decoderFTS(d, e.Content)
 	case "accumulate":
-		return l.refuse("The lab has no accumulator, which decoder '%s' asks for.", d.name)
+		d.accumulate = true
 	default:
 		return l.refuse("Invalid element '%s' for decoder '%s'", e.Name, "decoder")
 	}
@@ -172,7 +192,7 @@ func (l *loader) decoderRegex(d *decoderDraft, e *osxml.Element) error {
 		d.regexOffset = o
 	}
 	d.regexLang = l.decoderLanguage(d, e, osRegex, osRegex, perl)
-	d.regex = l.concat(d.regex, e.Content, maxDecoderText)
+	d.regex = l.join(d.regex, e.Content)
 	return nil
 }
 
@@ -188,12 +208,12 @@ func (l *loader) decoderPrematch(d *decoderDraft, e *osxml.Element) error {
 		d.prematchOffset = o
 	}
 	d.prematchLang = l.decoderLanguage(d, e, osRegex, osRegex, perl)
-	d.prematch = l.concat(d.prematch, e.Content, maxDecoderText)
+	d.prematch = l.join(d.prematch, e.Content)
 	return nil
 }
 
 func (l *loader) duplicateOffset(d *decoderDraft) error {
-	_ = l.refuse("(2109): Duplicated offsets for same regex. Decoder: '%s'.", d.name)
+	_ = l.refuse("(2109): Duplicated offsets for same regex: '%s'.", d.name)
 	return l.badDecoder(d)
 }
 
@@ -205,7 +225,7 @@ func (l *loader) decoderPlugin(d *decoderDraft, e *osxml.Element) error {
 	switch e.Content {
 	case "JSON_Decoder":
 	case "PF_Decoder", "SymantecWS_Decoder", "SonicWall_Decoder", "OSSECAlert_Decoder":
-		return l.refuse("The lab has no plugin %s, which decoder '%s' asks for.", e.Content, d.name)
+		return l.lack("the plugin %s of decoder '%s'", e.Content, d.name)
 	default:
 		return l.refuse("(2110): Invalid decoder argument for %s: '%s'.", e.Name, e.Content)
 	}
@@ -238,10 +258,7 @@ func (l *loader) decoderOrder(d *decoderDraft, e *osxml.Element) error {
 	}
 	d.order = nil
 	for _, raw := range names {
-		name := strings.TrimLeft(raw, " ")
-		if i := strings.IndexByte(name, ' '); i >= 0 {
-			name = name[:i]
-		}
+		name := firstWord(raw)
 		if name == "" {
 			return l.refuse("decode-xml: Wrong field '%s' in the order of decoder '%s'", raw, d.name)
 		}
@@ -273,7 +290,7 @@ func (l *loader) checkDecoder(d *decoderDraft) error {
 	case !d.prematch.has && !child && !d.program.has:
 		_ = l.refuse("(2108): No 'prematch' found in decoder: '%s'.", d.name)
 		return l.badDecoder(d)
-	case !d.regex.has && (d.fts || d.order != nil), d.regex.has && d.order == nil:
+	case !d.regex.has && (d.fts.set || d.order != nil), d.regex.has && d.order == nil:
 		return l.badDecoder(d)
 	case d.regexOffset == afterParent && !child:
 		return l.badOffset(d, "after_parent")
@@ -377,7 +394,7 @@ func (l *loader) addChild(parent, d *decoder) bool {
 		case d.prematch != nil:
 			_ = l.refuse("(2102): Duplicated decoder with prematch: '%s'.", d.name)
 			return false
-		case d.fts:
+		case d.fts.set:
 			_ = l.refuse("(2103): Duplicated decoder with fts set: '%s'.", d.name)
 			return false
 		case (sibling.regex == nil && !sibling.plugin) || (d.regex == nil && !d.plugin):
@@ -394,9 +411,21 @@ func (l *loader) addChild(parent, d *decoder) bool {
 	return true
 }
 
+// ownDecoders are the names of decoders that are built into analysisd. Rules may ask for them, and
+// no event of the lab's comes from them (SetDecodeXML).
+var ownDecoders = [...]string{"rootcheck", "syscheck_integrity_changed", "syscheck_new_entry", "syscheck_deleted",
+	"syscheck_registry_key_modified", "syscheck_registry_key_added", "syscheck_registry_key_deleted",
+	"syscheck_registry_value_modified", "syscheck_registry_value_added", "syscheck_registry_value_deleted",
+	"hostinfo_new", "hostinfo_modified", "syscollector", "ciscat", "windows_eventchannel", "sca"}
+
 // numberDecoders gives children their parent's number and name. Both lists need a decoder: with
 // one of them empty analysisd does not start.
 func (l *loader) numberDecoders() bool {
+	for _, name := range ownDecoders {
+		if l.decoderID[name] == 0 {
+			l.decoderID[name] = len(l.decoderID) + 1
+		}
+	}
 	for _, list := range [][]*decoder{l.set.plainDecoders, l.set.programDecoders} {
 		if len(list) == 0 {
 			return false

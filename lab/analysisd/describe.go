@@ -2,14 +2,14 @@ package analysisd
 
 import "strings"
 
-// maxComment is how much of a description counts, in bytes, and how long it may grow.
+// maxComment is how much of a description with fields counts, in bytes, and how long it may grow.
 const maxComment = 1024
 
 // describe puts the fields of an event into a description's $(name)s. An absent one leaves
 // nothing; a text that grows too long stays as it was written (ParseRuleComment).
 func (ev *event) describe(comment string) string {
 	if !strings.Contains(comment, "$(") {
-		return comment[:min(len(comment), maxComment)]
+		return comment
 	}
 	rest := comment[:min(len(comment), maxComment)]
 	var b strings.Builder

@@ -7,7 +7,7 @@
 // files come through an fs.FS, the time of an event is an argument. It is held to recordings of
 // the real daemon by package oracle; where the two disagree, the recording is right.
 //
-// Not implemented, and refused when a ruleset asks for it: the elements time, weekday, if_fts,
-// check_diff and compiled_rule of rules, the accumulator and the plugins other than JSON_Decoder
-// of decoders.
+// Not implemented, and refused with ErrLacking when a ruleset asks for it: the plugins of decoders
+// other than JSON_Decoder. What analysisd keeps on disk for if_fts and check_diff is kept in the
+// Engine.
 package analysisd

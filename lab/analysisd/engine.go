@@ -37,6 +37,12 @@ type Engine struct {
 	lastID  int64    // offset of the last alert, which archive lines show
 	hour    time.Time
 	lines   []string
+
+	seen          map[string]bool // lines of the FTS queue
+	seenIDS       []string        // the last of them from decoders of type ids
+	previous      map[string]string
+	accumulated   map[string]*accumulation
+	accumulations int // look-ups since the last purge
 }
 
 // NewEngine makes an engine without memory of events.
@@ -53,7 +59,8 @@ func NewEngine(rs *Ruleset, opt Options) *Engine {
 	if opt.MemorySize == 0 {
 		opt.MemorySize = 8192
 	}
-	return &Engine{rules: rs, opt: opt, states: make([]ruleState, len(rs.rules))}
+	return &Engine{rules: rs, opt: opt, states: make([]ruleState, len(rs.rules)),
+		seen: map[string]bool{}, previous: map[string]string{}, accumulated: map[string]*accumulation{}}
 }
 
 // Result is what analysisd makes of one datagram.
@@ -98,6 +105,7 @@ func (e *Engine) Process(datagram []byte, at time.Time) Result {
 		return Result{Log: e.lines}
 	}
 	e.decode(ev)
+	e.accumulate(ev)
 	ev.index(e.rules.fieldNames)
 	res := Result{
 		AgentID:    ev.agentID,
@@ -229,7 +237,7 @@ func (e *Engine) fire(ev *event, r *rule, res *Result) {
 	res.RuleID, res.Level, res.Description = r.id, r.level, ev.comment
 	res.GroupText, res.NoActiveResponse = r.group, r.noActiveResponse
 	res.Groups = strings.FieldsFunc(r.group, func(c rune) bool { return c == ',' })
-	if !chosen(r.logAlert, r.level, e.opt.LogAlertLevel) {
+	if !chosen(r.logAlert, r.declared, e.opt.LogAlertLevel) {
 		return
 	}
 	e.lastID = e.written

@@ -186,22 +186,6 @@ func TestStockRulesOfActiveResponses(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesWhatTheLabLacks(t *testing.T) {
-	t.Parallel()
-	for _, element := range []string{"<time>6 pm - 8 am</time>", "<weekday>monday</weekday>", "<if_fts />", "<check_diff />"} {
-		_, log, err := Load(Sources{
-			Files: fstest.MapFS{
-				"d/d.xml": {Data: []byte(testDecoders)},
-				"r/r.xml": {Data: []byte(testRoot + `<group name="x,"><rule id="100" level="3">` + element + `<description>d</description></rule></group>`)},
-			},
-			DecoderDirs: []string{"d"}, RuleDirs: []string{"r"},
-		})
-		if err == nil || !strings.Contains(strings.Join(log, "\n"), "The lab has no") {
-			t.Errorf("%s: %v\n%s", element, err, strings.Join(log, "\n"))
-		}
-	}
-}
-
 func TestFilesLoadByTheirBaseNames(t *testing.T) {
 	t.Parallel()
 	rule := func(id, parent string) *fstest.MapFile {

@@ -65,6 +65,7 @@ type event struct {
 	prevRule     *rule
 	comment      string
 	firedTimes   int
+	previousLog  text // what check_diff has compared the log with
 	lastEvents   []string
 	matched      int // the level of the composite that has used this event up
 	logTextCache text

@@ -3,8 +3,6 @@ package analysisd
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
-	"strings"
 
 	"custom-vault/lab/osregex"
 	"custom-vault/lab/pcre2"
@@ -28,7 +26,7 @@ type expression struct {
 	words    *osregex.Match
 	perl     *pcre2.Regexp
 	text     string
-	nets     []netip.Prefix
+	nets     []network
 	negate   bool
 }
 
@@ -99,59 +97,13 @@ func (e *expression) find(s string) (last int, has bool, groups []string, ok boo
 // holds reports whether an address lies in one of the networks. What is no address lies in none.
 func (e *expression) holds(s string) bool {
 	addr, err := netip.ParseAddr(s)
-	if err != nil {
+	if err != nil || addr.Zone() != "" {
 		return false
 	}
-	addr = addr.Unmap()
 	for _, net := range e.nets {
-		if net.Addr().Is4() == addr.Is4() && net.Contains(addr) {
+		if net.has(addr) {
 			return true
 		}
 	}
 	return false
-}
-
-// addNet reads an address, with a prefix length or a netmask. A leading ! is passed over
-// without effect, a habit of 4.14 (OS_IsValidIP).
-func (e *expression) addNet(text string) bool {
-	text = strings.TrimPrefix(text, "!")
-	if text == "any" {
-		e.nets = append(e.nets, netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0))
-		return true
-	}
-	host, mask, masked := strings.Cut(text, "/")
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap()
-	bits := addr.BitLen()
-	if masked {
-		if bits, err = prefixLength(mask); err != nil {
-			return false
-		}
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return false
-	}
-	e.nets = append(e.nets, prefix)
-	return true
-}
-
-func prefixLength(mask string) (int, error) {
-	if n, err := strconv.Atoi(mask); err == nil {
-		return n, nil
-	}
-	addr, err := netip.ParseAddr(mask)
-	if err != nil {
-		return 0, fmt.Errorf("netmask %q: %w", mask, err)
-	}
-	n := 0
-	for _, b := range addr.AsSlice() {
-		for ; b&0x80 != 0; b <<= 1 {
-			n++
-		}
-	}
-	return n, nil
 }

@@ -44,8 +44,9 @@ func (e *Engine) search(ev *event, r *rule) bool {
 		if old.matched >= r.level {
 			return false
 		}
-		// What a composite above this one has put there stays.
-		if found < maxShown && found >= len(ev.lastEvents) {
+		// What a composite above this one has put there stays. A search through all events
+		// does not show the one that completes it.
+		if found < maxShown && found >= len(ev.lastEvents) && (r.search != searchAll || found < r.frequency) {
 			ev.lastEvents = append(ev.lastEvents, old.fullLog)
 		}
 		if found < r.frequency {

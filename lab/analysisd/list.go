@@ -34,6 +34,7 @@ type listCondition struct {
 // loadLists reads the declared lists. One that cannot be read is left out with a warning.
 func (l *loader) loadLists() {
 	for _, name := range l.src.Lists {
+		name, _, _ = strings.Cut(name, ".cdb") // it may be that of the compiled list (Lists_OP_LoadList)
 		data, err := fs.ReadFile(l.src.Files, name)
 		if err != nil {
 			number, reason := 5, "Input/output error"

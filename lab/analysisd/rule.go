@@ -1,6 +1,10 @@
 package analysisd
 
-import "custom-vault/lab/osregex"
+import (
+	"strconv"
+
+	"custom-vault/lab/osregex"
+)
 
 // rule is one <rule>. After loading it is not changed; what an engine remembers of it stands in
 // ruleState, at its index.
@@ -8,6 +12,7 @@ type rule struct {
 	index    int
 	id       int
 	level    int
+	declared int // the level as in the file, which options go by
 	category category
 
 	maxSize   int
@@ -20,6 +25,11 @@ type rule struct {
 	decodedAs  int // number of a decoder, 0 for any
 	conditions []condition
 	lists      []listCondition
+	dayTime    *dayTime
+	days       days // 0 for any
+	compiled   compiledRule
+	fts        bool // only for events that are seen for the first time
+	diff       bool // only if the log is another than the last one of its host here
 
 	comment string
 	group   string
@@ -30,6 +40,8 @@ type rule struct {
 
 	noFullLog, noCounter, noActiveResponse bool
 	logAlert, mailAlert                    choice
+	// no_counter does not count if the level reaches that of mails or of the log.
+	counterWithMail, counterWithLog bool
 
 	ifSID, ifGroup, ifLevel text
 	matchedSID              int
@@ -117,8 +129,9 @@ type node struct {
 	children []*node
 }
 
-// accepts checks all of a rule but its memory (OS_CheckIfRuleMatch).
-func (r *rule) accepts(ev *event) bool {
+// accepts checks all of a rule but its memory (OS_CheckIfRuleMatch). What is noted by a check,
+// by fts and diff, stays noted if a later one fails.
+func (e *Engine) accepts(ev *event, r *rule) bool {
 	if r.decodedAs != 0 && r.decodedAs != ev.decoder.id {
 		return false
 	}
@@ -127,7 +140,13 @@ func (r *rule) accepts(ev *event) bool {
 			return false
 		}
 	}
-	if r.maxSize > 0 && len(ev.logText()) < r.maxSize {
+	switch {
+	case r.maxSize > 0 && len(ev.logText()) < r.maxSize,
+		r.dayTime != nil && !r.dayTime.holds(ev.at),
+		r.days != 0 && !r.days.holds(ev.at),
+		r.compiled != nil && !r.compiled(ev),
+		r.diff && !e.differs(ev, r),
+		r.fts && !e.firstTime(ev):
 		return false
 	}
 	for i := range r.lists {
@@ -138,13 +157,28 @@ func (r *rule) accepts(ev *event) bool {
 	return true
 }
 
+// differs compares the log with the last one of the same host at this rule, and keeps it
+// (doDiff in dodiff.c). The first log of a host is not said to differ.
+func (e *Engine) differs(ev *event, r *rule) bool {
+	key := ev.static[hostname].s + "/" + strconv.Itoa(r.id)
+	last, known := e.previous[key]
+	log := ev.logText()
+	e.previous[key] = log
+	if !known || last == log {
+		return false
+	}
+	ev.lastEvents = []string{"Previous output:", last}
+	ev.previousLog = some(last)
+	return true
+}
+
 // walk tries a rule and, if it holds, its children. It gives the rule that the event ends at.
 func (e *Engine) walk(ev *event, n *node) *rule {
 	r := n.rule
-	if !r.accepts(ev) {
+	if !e.accepts(ev, r) {
 		return nil
 	}
-	if r.context && r.search != noSearch && !e.search(ev, r) {
+	if r.context && !r.diff && r.search != noSearch && !e.search(ev, r) {
 		ev.lastEvents = nil
 		return nil
 	}

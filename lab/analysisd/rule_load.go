@@ -11,8 +11,6 @@ import (
 const (
 	// maxRuleText is the longest text of an element of a rule, in bytes.
 	maxRuleText = 2048
-	// defaultTimeframe is analysisd.default_timeframe as shipped, in seconds.
-	defaultTimeframe = 360
 	// firstChildID is the least id of a rule that is not at the root.
 	firstChildID = 10
 )
@@ -67,7 +65,7 @@ type pattern struct {
 	text   text
 	lang   language
 	negate bool
-	nets   *expression
+	x      *expression // compiled; of addresses, at once
 }
 
 func (l *loader) loadRule(group string, e *osxml.Element, number int) error {
@@ -77,7 +75,7 @@ func (l *loader) loadRule(group string, e *osxml.Element, number int) error {
 	if len(e.Attributes) == 0 {
 		return l.refuse("Invalid rule '%d'. You must specify an ID and a level at least.", number)
 	}
-	r := &rule{id: -1, level: -1, category: syslog, timeframe: defaultTimeframe}
+	r := &rule{id: -1, level: -1, category: syslog, timeframe: l.src.DefaultTimeframe}
 	accurate, err := l.ruleAttributes(r, e)
 	if err != nil {
 		return l.refuse("Invalid attribute for rule.")
@@ -93,6 +91,7 @@ func (l *loader) loadRule(group string, e *osxml.Element, number int) error {
 		l.warn("(7613): Rule ID '%d' does not exist but 'overwrite' is set to 'yes'. Still, the rule will be loaded.", r.id)
 		r.overwrite = false
 	}
+	r.declared = r.level
 	l.set.maxFrequency = max(l.set.maxFrequency, r.frequency)
 	if r.level == 0 {
 		r.level = levelZero / levelUnit
@@ -126,12 +125,14 @@ func (l *loader) ruleAttributes(r *rule, e *osxml.Element) (accurate bool, err e
 			if !isNumber(a.Value) || len(a.Value) > 6 {
 				return false, l.refuse("rules_op: Invalid rule id: %s. Must be integer (max 6 digits)", a.Value)
 			}
-			r.id = number
+			if a.Value != "" {
+				r.id = number
+			}
 		case "level":
 			if !isNumber(a.Value) {
 				continue
 			}
-			if number > 16 {
+			if number < 0 || number > 16 {
 				return false, l.refuse("rules_op: Invalid level: %d. Must be an integer between 0 and 16.", number)
 			}
 			r.level = number
@@ -160,14 +161,15 @@ func (l *loader) ruleAttributes(r *rule, e *osxml.Element) (accurate bool, err e
 			if err != nil {
 				return false, err
 			}
-			switch strings.ToLower(a.Name) {
-			case "maxsize":
+			switch name := strings.ToLower(a.Name); {
+			case a.Value == "": // sscanf finds nothing and leaves the default
+			case name == "maxsize":
 				r.maxSize = n
-			case "timeframe":
+			case name == "timeframe":
 				r.timeframe = n
-			case "ignore":
+			case name == "ignore":
 				r.ignore = n
-			case "accuracy":
+			case name == "accuracy":
 				accurate = n != 0
 			}
 		default:
@@ -193,18 +195,19 @@ func (l *loader) shortNumber(a osxml.Attribute) (int, error) {
 	return leadingInt(a.Value[:min(len(a.Value), digits)]), nil
 }
 
-func isNumber(s string) bool {
-	if s == "" {
-		return false
-	}
-	_, err := strconv.ParseUint(s, 10, 64)
-	return err == nil
+// isNumber is OS_StrIsNum, for which nothing is a number as well.
+func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// validIDs reports whether a text is of the form ^[\d, ]+$. The dollar lets a newline at the end pass.
+func validIDs(s string) bool {
+	s = strings.TrimSuffix(s, "\n")
+	return s != "" && strings.Trim(s, "0123456789, ") == ""
 }
 
 // finishRule compiles the tests and puts the rule into the tree.
 func (l *loader) finishRule(d *ruleDraft) error {
 	r := d.rule
-	if d.ifSID.has && strings.Trim(d.ifSID.s, "0123456789, ") != "" || d.ifSID.has && d.ifSID.s == "" {
+	if d.ifSID.has && !validIDs(d.ifSID.s) {
 		l.warn("(7618): Invalid 'if_sid' value: '%s'. Rule '%d' will be ignored.", d.ifSID.s, r.id)
 		return nil
 	}
@@ -266,6 +269,8 @@ func (l *loader) linkMemory(r *rule) {
 				p.rememberers = append(p.rememberers, r)
 			}
 		})
+	case r.context && r.diff:
+		r.context = false
 	case r.context:
 		r.search = searchAll
 	}
@@ -280,7 +285,9 @@ func (l *loader) replace(known, r *rule) {
 		}
 	}
 	keep("if_sid", r.ifSID.has && r.matchedSID == 0 && r.ifSID != known.ifSID)
-	keep("if_group", r.ifGroup.has && r.matchedGroup == nil && r.ifGroup != known.ifGroup)
+	// The loaded rule's <if_group> has been freed by then (rules.c, behind OS_AddChild), so that any
+	// is said to differ, the same one too.
+	keep("if_group", r.ifGroup.has && r.matchedGroup == nil)
 	keep("if_level", r.ifLevel.has && r.ifLevel != known.ifLevel)
 	keep("if_matched_group", r.matchedGroup != nil && r.matchedGroupText != known.matchedGroupText)
 	keep("if_matched_sid", r.matchedSID != 0 && r.matchedSID != known.matchedSID)
@@ -299,6 +306,19 @@ var testOrder = [...]string{
 }
 
 func (l *loader) compileRule(d *ruleDraft) error {
+	for _, name := range compileOrder[:firstBehindMatched] {
+		if err := l.compileTest(d, name); err != nil {
+			return err
+		}
+	}
+	if err := l.compileMatched(d); err != nil {
+		return err
+	}
+	for _, name := range compileOrder[firstBehindMatched:] {
+		if err := l.compileTest(d, name); err != nil {
+			return err
+		}
+	}
 	fields := d.conditions
 	d.conditions = nil
 	for _, name := range testOrder {
@@ -307,26 +327,45 @@ func (l *loader) compileRule(d *ruleDraft) error {
 			continue
 		}
 		p := d.texts[name]
-		if p == nil {
+		if p == nil || p.x == nil {
 			continue
 		}
 		c := testSource(name)
-		if p.nets != nil {
-			c.x = p.nets
-		} else {
-			x, err := l.compiler.compile(p.lang, p.text.s, false)
-			if err != nil {
-				tag := name
-				if name == "protocol" {
-					tag = p.text.s
-				}
-				return l.refuse("(5107): Syntax error on tag '%s' in rule %d", tag, d.id)
-			}
-			c.x = x
-		}
+		c.x = p.x
 		c.x.negate = p.negate
 		d.conditions = append(d.conditions, c)
 	}
+	return nil
+}
+
+// compileOrder is the order in which analysisd compiles the tests of a rule: of several faulty ones
+// it names the first. <if_matched_group> and <if_matched_regex> come before the last two.
+var compileOrder = [...]string{
+	"regex", "match", "id", "srcport", "dstport", "status", "hostname", "data", "extra_data", "program_name", "user",
+	"srcgeoip", "dstgeoip", "url", "location", "action", "srcip", "dstip", "protocol", "system_name",
+}
+
+const firstBehindMatched = len(compileOrder) - 2
+
+func (l *loader) compileTest(d *ruleDraft, name string) error {
+	p := d.texts[name]
+	if p == nil || p.x != nil || !p.text.has {
+		return nil
+	}
+	x, err := l.compiler.compile(p.lang, p.text.s, false)
+	if err != nil {
+		tag := name
+		if name == "protocol" {
+			tag = p.text.s
+		}
+		return l.refuse("(5107): Syntax error on tag '%s' in rule %d", tag, d.id)
+	}
+	p.x = x
+	return nil
+}
+
+// compileMatched compiles what a composite looks for in earlier events.
+func (l *loader) compileMatched(d *ruleDraft) error {
 	var err error
 	if d.matchedGroup.has {
 		d.matchedGroupText = d.matchedGroup.s

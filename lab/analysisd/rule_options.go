@@ -30,7 +30,9 @@ func (l *loader) ruleElement(d *ruleDraft, e *osxml.Element) error {
 		l.ruleInfo(e)
 		d.info = l.concat(d.info, e.Content, maxRuleText)
 	case "group":
+		// Newlines would tear groups apart.
 		d.group = l.concat(d.group, e.Content, maxRuleText)
+		d.group.s = strings.ReplaceAll(d.group.s, "\n", "")
 	case "description":
 		d.comment = l.concat(d.comment, strings.Replace(e.Content, "\n", " ", 1), maxRuleText)
 	case "category":
@@ -38,7 +40,7 @@ func (l *loader) ruleElement(d *ruleDraft, e *osxml.Element) error {
 		case "firewall", "ids", "syslog", "web-log", "squid", "windows", "ossec":
 			d.category = category(e.Content)
 		default:
-			return l.refuse("(1102): Invalid category '%s' chosen.", e.Content)
+			return l.refuseAtOnce("(1273): Invalid category '%s' chosen.", e.Content)
 		}
 	case "options":
 		return l.ruleOption(d, e)
@@ -47,12 +49,51 @@ func (l *loader) ruleElement(d *ruleDraft, e *osxml.Element) error {
 	case "ignore", "check_if_ignored":
 		// Without effect: analysisd compares the line that it looks for with lines that still
 		// have their newline (fts.c:220-275).
+		for _, field := range strings.SplitN(e.Content, ",", l.set.maxFields) {
+			if firstWord(field) == "" {
+				return l.refuse("Wrong %s option: '%s'", name, e.Content)
+			}
+		}
 	case "time", "weekday", "if_fts", "check_diff", "compiled_rule":
-		return l.refuse("The lab has no '%s', which rule '%d' asks for.", name, d.id)
+		return l.ruleCircumstance(d, name, e)
 	default:
 		return l.ruleContext(d, name, e)
 	}
 	return nil
+}
+
+// ruleCircumstance reads tests that ask for more than one field of the event.
+func (l *loader) ruleCircumstance(d *ruleDraft, name string, e *osxml.Element) error {
+	switch name {
+	case "time":
+		when, ok := parseDayTime(e.Content, func(rest string) { _ = l.refuseAtOnce("(1240): Invalid time format: '%s'.", rest) })
+		if !ok {
+			return l.invalid(e)
+		}
+		d.dayTime = &when
+	case "weekday":
+		var ok bool
+		if d.days, ok = parseDays(e.Content); !ok {
+			_ = l.refuse("(1241): Invalid day format: '%s'.", e.Content)
+			return l.invalid(e)
+		}
+	case "if_fts":
+		d.fts = true
+	case "check_diff":
+		d.diff, d.context = true, true
+	case "compiled_rule":
+		var ok bool
+		if d.compiled, ok = compiledNamed(e.Content); !ok {
+			_ = l.refuse("Compiled rule not found: '%s'", e.Content)
+			return l.invalid(e)
+		}
+	}
+	return nil
+}
+
+// invalid refuses an element for its content (INVALID_CONFIG).
+func (l *loader) invalid(e *osxml.Element) error {
+	return l.refuse("(1274): Invalid configuration. Element '%s': %s.", e.Name, e.Content)
 }
 
 func (l *loader) ruleTest(d *ruleDraft, name string, e *osxml.Element) {
@@ -101,12 +142,14 @@ func (l *loader) ruleLanguage(e *osxml.Element, fallback language, id int) langu
 func (l *loader) ruleAddress(d *ruleDraft, name string, e *osxml.Element) error {
 	p := d.texts[name]
 	if p == nil {
-		p = &pattern{nets: &expression{language: addresses}}
+		p = &pattern{x: &expression{language: addresses}}
 		d.texts[name] = p
 	}
-	if !p.nets.addNet(e.Content) {
+	net, ok := parseNetwork(e.Content)
+	if !ok {
 		return l.refuse("(1237): Invalid ip address: '%s'.", e.Content)
 	}
+	p.x.nets = append(p.x.nets, net)
 	p.negate = l.negated(e, d.id)
 	return nil
 }
@@ -149,9 +192,7 @@ func (l *loader) fieldNumber(name string) int {
 }
 
 func (l *loader) ruleList(d *ruleDraft, e *osxml.Element) error {
-	invalid := func() error {
-		return l.refuse("(1202): Invalid configuration at '%s': '%s'.", e.Name, e.Content)
-	}
+	invalid := func() error { return l.invalid(e) }
 	if len(e.Attributes) == 0 {
 		_ = l.refuse("List must have a correctly formatted field attribute")
 		return invalid()
@@ -207,11 +248,7 @@ func (l *loader) listField(c *listCondition, name string) {
 		c.static, _ = staticNamed(key)
 		return
 	}
-	name = strings.TrimLeft(name, " ")
-	if i := strings.IndexByte(name, ' '); i >= 0 {
-		name = name[:i]
-	}
-	c.dynamic, c.field = true, l.fieldNumber(name)
+	c.dynamic, c.field = true, l.fieldNumber(firstWord(name))
 }
 
 func lookupNamed(name string) (lookup, bool) {
@@ -254,22 +291,36 @@ func (l *loader) ruleOption(d *ruleDraft, e *osxml.Element) error {
 	case "alert_by_email":
 		d.mailAlert = always
 	case "no_email_alert":
-		d.mailAlert = never
+		d.takeBack(&d.mailAlert, &d.counterWithMail)
 	case "log_alert":
 		d.logAlert = always
 	case "no_log":
-		d.logAlert = never
+		d.takeBack(&d.logAlert, &d.counterWithLog)
 	case "no_ar":
 		d.noActiveResponse = true
 	case "no_full_log":
 		d.noFullLog = true
 	case "no_counter":
-		d.noCounter = true
+		d.noCounter, d.counterWithMail, d.counterWithLog = true, false, false
 	default:
 		_ = l.refuse("(1235): Invalid value for element 'options': %s.", e.Content)
 		return l.refuse("Invalid option '%s' for rule '%d'.", e.Name, d.id)
 	}
 	return nil
+}
+
+// takeBack turns off an option that is set, by itself or by the level. The mask of the C code (0xfff
+// less its bit) takes no_counter with it, whose bit is above: at once, or where the level has set the
+// option.
+func (d *ruleDraft) takeBack(option *choice, byLevelToo *bool) {
+	switch *option {
+	case always:
+		d.noCounter = false
+	case byLevel:
+		*byLevelToo = d.noCounter
+	case never:
+	}
+	*option = never
 }
 
 // ruleContext reads what ties a rule to others and to earlier events.

@@ -26,6 +26,8 @@ type Sources struct {
 	Stock bool
 	// DecoderOrderSize is analysisd.decoder_order_size, 32 to 1024; 0 stands for 256.
 	DecoderOrderSize int
+	// DefaultTimeframe is analysisd.default_timeframe, 60 to 3600 s; 0 stands for 360.
+	DefaultTimeframe int
 }
 
 // Ruleset is what decoders, rules and lists were loaded. It is not changed after Load, and may
@@ -51,8 +53,16 @@ func (rs *Ruleset) HasRule(id int) bool {
 	return false
 }
 
-// defaultOrderSize is analysisd.decoder_order_size as shipped.
-const defaultOrderSize = 256
+const (
+	// defaultOrderSize is analysisd.decoder_order_size as shipped.
+	defaultOrderSize = 256
+	// defaultTimeframe is analysisd.default_timeframe as shipped, in seconds.
+	defaultTimeframe = 360
+)
+
+// ErrLacking is what Load returns for a ruleset that asks for something of analysisd's that the lab
+// does not have.
+var ErrLacking = errors.New("the lab does not have")
 
 // Load reads a ruleset as analysisd does when it starts. The lines are what it would log; an
 // error means that it would not start, and carries the last of the lines.
@@ -67,6 +77,9 @@ func Load(src Sources) (*Ruleset, []string, error) {
 	}
 	if l.set.maxFields == 0 {
 		l.set.maxFields = defaultOrderSize
+	}
+	if l.src.DefaultTimeframe == 0 {
+		l.src.DefaultTimeframe = defaultTimeframe
 	}
 	if err := l.load(); err != nil {
 		return nil, l.lines, err
@@ -85,10 +98,19 @@ type loader struct {
 	lists     map[string]map[string]string // by declared name
 	compiler  *compiler
 	rulesByID map[int]*rule
+	fileStart int // of lines, where those of the file at hand begin
+}
+
+// maxMessage is the longest message about a ruleset, in bytes (OS_BUFFER_SIZE - 1).
+const maxMessage = 2047
+
+func message(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	return text[:min(len(text), maxMessage)]
 }
 
 func (l *loader) warn(format string, args ...any) {
-	l.lines = append(l.lines, "wazuh-analysisd: WARNING: "+fmt.Sprintf(format, args...))
+	l.lines = append(l.lines, "wazuh-analysisd: WARNING: "+message(format, args...))
 }
 
 func (l *loader) info(format string, args ...any) {
@@ -97,8 +119,21 @@ func (l *loader) info(format string, args ...any) {
 
 // refuse logs an error after which the file is given up.
 func (l *loader) refuse(format string, args ...any) error {
-	l.lines = append(l.lines, "wazuh-analysisd: ERROR: "+fmt.Sprintf(format, args...))
+	l.lines = append(l.lines, "wazuh-analysisd: ERROR: "+message(format, args...))
 	return errRefused
+}
+
+// refuseAtOnce is refuse for what analysisd logs directly: it comes before what else there is to say
+// of the file, which is said when the file has been read.
+func (l *loader) refuseAtOnce(format string, args ...any) error {
+	l.lines = slices.Insert(l.lines, l.fileStart, "wazuh-analysisd: ERROR: "+fmt.Sprintf(format, args...))
+	l.fileStart++
+	return errRefused
+}
+
+// lack gives a ruleset up for what the lab does not have.
+func (l *loader) lack(format string, args ...any) error {
+	return fmt.Errorf("%w %s", ErrLacking, fmt.Sprintf(format, args...))
 }
 
 // exit logs the last line of an analysisd that does not start.
@@ -109,13 +144,15 @@ func (l *loader) exit(format string, args ...any) error {
 }
 
 func (l *loader) load() error {
-	l.loadLists()
 	decoders, err := l.files(l.src.DecoderDirs, "decoders")
 	if err != nil {
 		return err
 	}
 	for _, f := range decoders {
-		if err := l.loadDecoders(f); err != nil {
+		l.fileStart = len(l.lines)
+		if err := l.loadDecoders(f); errors.Is(err, ErrLacking) {
+			return err
+		} else if err != nil {
 			return l.exit("(1202): Configuration error at '%s'.", f.label)
 		}
 	}
@@ -123,11 +160,13 @@ func (l *loader) load() error {
 		_ = l.refuse("(2106): Error adding decoder plugin.")
 		return l.exit("(2105): Error loading decoder options.")
 	}
+	l.loadLists()
 	rules, err := l.files(l.src.RuleDirs, "rules")
 	if err != nil {
 		return err
 	}
 	for _, f := range rules {
+		l.fileStart = len(l.lines)
 		if err := l.loadRules(f); err != nil {
 			return l.exit("(1220): Error loading the rules: '%s'.", f.label)
 		}

@@ -71,31 +71,53 @@ func (l *loader) place(r *rule) bool {
 			return false
 		}
 	default:
-		for _, n := range roots {
-			if n.rule.category == r.category {
-				n.children = insert(n.children, r)
-				return true
-			}
+		if !l.placeByCategory(r) {
+			l.warn("(7611): Category was not found. Invalid 'category'. Rule '%d' will be ignored.", r.id)
+			return false
 		}
-		l.warn("(7611): Category was not found. Invalid 'category'. Rule '%d' will be ignored.", r.id)
-		return false
 	}
 	return true
 }
 
+// placeByCategory puts a rule under the first rule at the top of its category.
+func (l *loader) placeByCategory(r *rule) bool {
+	for _, n := range l.set.roots {
+		if n.rule.category == r.category {
+			n.children = insert(n.children, r)
+			return true
+		}
+	}
+	return false
+}
+
+// placeUnderID puts a rule under the one of an id. The number 0, which is also what stands behind a
+// comma or blank at the end of <if_sid>, means the rule at the top of the category (_AddtoRule).
+func (l *loader) placeUnderID(r *rule, sid int) bool {
+	if sid == 0 {
+		return l.placeByCategory(r)
+	}
+	return attach(l.set.roots, r, true, func(p *rule) bool {
+		if p.id != sid {
+			return false
+		}
+		r.category = p.category
+		return true
+	})
+}
+
 func (l *loader) placeUnder(r *rule) bool {
 	placed := false
-	for _, id := range strings.FieldsFunc(r.ifSID.s, func(c rune) bool { return c == ',' || c == ' ' }) {
+	numbers, newline := strings.CutSuffix(r.ifSID.s, "\n")
+	ids := strings.FieldsFunc(numbers, func(c rune) bool { return c == ',' || c == ' ' })
+	if strings.HasSuffix(numbers, ",") || strings.HasSuffix(numbers, " ") {
+		if !newline {
+			ids = append(ids, "")
+		}
+	}
+	for _, id := range ids {
 		sid := leadingInt(id)
-		ok := sid != 0 && attach(l.set.roots, r, true, func(p *rule) bool {
-			if p.id != sid {
-				return false
-			}
-			r.category = p.category
-			return true
-		})
 		switch {
-		case ok:
+		case l.placeUnderID(r, sid):
 			placed = true
 		case r.matchedSID != 0:
 			l.warn("(7620): Signature ID '%d' was not found. Invalid 'if_matched_sid'.Rule '%d' will be ignored.", sid, r.id)
@@ -104,23 +126,34 @@ func (l *loader) placeUnder(r *rule) bool {
 			l.warn("(7617): Signature ID '%d' was not found and will be ignored in the 'if_sid' option of rule '%d'.", sid, r.id)
 		}
 	}
+	if newline {
+		option := "if_sid"
+		if r.matchedSID != 0 {
+			option = "if_matched_sid"
+		}
+		l.warn("(7607): Invalid '%s'. Signature ID must be an integer. Rule '%d' will be ignored.", option, r.id)
+		return placed
+	}
 	if !placed {
 		l.warn("(7619): Empty 'if_sid' value. Rule '%d' will be ignored.", r.id)
 	}
 	return placed
 }
 
-// leadingInt is atoi.
+// leadingInt is atoi of digits: what 64 bits cannot hold is -1, what 32 cannot is cut to them.
 func leadingInt(s string) int {
 	end := 0
 	for end < len(s) && isDigit(s[end]) {
 		end++
 	}
-	n, err := strconv.Atoi(s[:end])
-	if err != nil {
+	if end == 0 {
 		return 0
 	}
-	return n
+	n, err := strconv.ParseInt(s[:end], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return int(int32(n)) //nolint:gosec // it is cut as C cuts it
 }
 
 // visit calls f for each node below, parents first.
