@@ -119,7 +119,7 @@ type Manager struct {
 func Start(ctx context.Context, cfg Config) (*Manager, error) {
 	setDefaults(&cfg)
 	m := &Manager{cfg: cfg}
-	m.remoted.path = m.QueueSocket()
+	m.remoted.path, m.remoted.ended = m.QueueSocket(), make(chan struct{})
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m.running, m.stop = running, stop
 	if err := m.start(ctx); err != nil {
@@ -298,6 +298,7 @@ func (m *Manager) Stop() {
 		if m.api != nil {
 			m.api.Stop()
 		}
+		close(m.remoted.ended)
 		for _, c := range m.fleet() {
 			c.agent.Stop()
 		}

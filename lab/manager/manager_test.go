@@ -341,9 +341,15 @@ func TestAnalysisdComesBackWithoutTheAgentsNoticing(t *testing.T) {
 	if status, body := l.seal(t, token, "001"); status != http.StatusInternalServerError || !strings.Contains(body, "wazuh-analysisd->stopped") {
 		t.Errorf("meanwhile: %d %s", status, body)
 	}
+	// What an agent sends meanwhile waits in remoted (remoted/secure.c, HandleSecureMessage).
+	appendTo(t, l.audit, `[vault audit] {"a":"meanwhile"}`+"\n")
+	until(t, "remoted to find the queue closed", func() bool { return strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: (1210): Queue 'queue/sockets/queue' not accessible") })
 	must(t, l.StartAnalysisd())
 	appendTo(t, l.audit, `[vault audit] {"a":"after"}`+"\n")
 	until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "after") })
+	if n := strings.Count(content(l.AlertsFile()), "meanwhile"); n == 0 {
+		t.Error("what came while analysisd was down is lost")
+	}
 	if status, body := l.seal(t, token, "001"); status != http.StatusOK || body != sent {
 		t.Errorf("afterwards: %d %s", status, body)
 	}

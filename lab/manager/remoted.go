@@ -9,19 +9,37 @@ import (
 
 // remoted holds the connection to analysisd's queue over which agents' events go.
 type remoted struct {
-	path string
-	mu   sync.Mutex
-	conn *net.UnixConn
+	path  string
+	ended chan struct{} // closed when the manager goes down
+	mu    sync.Mutex
+	conn  *net.UnixConn
 }
 
-// remotedTimeout bounds how long an event waits for room on the queue before it is given up; the real remoted waits without a bound.
-const remotedTimeout = 10 * time.Second
+const (
+	// remotedTimeout bounds how long one attempt to send waits for room on the queue.
+	remotedTimeout = 10 * time.Second
+	// remotedRetry is between two attempts while analysisd is down; the real one waits for seconds.
+	remotedRetry = 50 * time.Millisecond
+)
 
-// forward puts an agent's event on analysisd's queue. After analysisd was restarted it connects again.
+// forward puts an agent's event on analysisd's queue. While analysisd is down it waits, and the agent with it, for as long as that takes: nothing of
+// an agent is lost (remoted/secure.c, HandleSecureMessage).
 func (m *Manager) forward(frame []byte) {
-	if err := m.remoted.send(frame); err != nil {
-		m.logger("wazuh-remoted").Error("secure.c:700 at HandleSecureMessage()", "(1210): Queue '%s' not accessible: '%v'", queuePath, err)
+	err := m.remoted.send(frame)
+	if err == nil {
+		return
 	}
+	log := m.logger("wazuh-remoted")
+	log.Error("secure.c:700 at HandleSecureMessage()", "(1210): Queue '%s' not accessible: '%v'", queuePath, err)
+	for err != nil {
+		select {
+		case <-m.remoted.ended:
+			return
+		case <-time.After(remotedRetry):
+			err = m.remoted.send(frame)
+		}
+	}
+	log.Info("secure.c:705 at HandleSecureMessage()", "Successfully reconnected to '%s'", queuePath)
 }
 
 func (r *remoted) send(frame []byte) (err error) {
