@@ -343,7 +343,9 @@ func TestAnalysisdComesBackWithoutTheAgentsNoticing(t *testing.T) {
 	}
 	// What an agent sends meanwhile waits in remoted (remoted/secure.c, HandleSecureMessage).
 	appendTo(t, l.audit, `[vault audit] {"a":"meanwhile"}`+"\n")
-	until(t, "remoted to find the queue closed", func() bool { return strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: (1210): Queue 'queue/sockets/queue' not accessible") })
+	until(t, "remoted to find the queue closed", func() bool {
+		return strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: (1210): Queue 'queue/sockets/queue' not accessible")
+	})
 	must(t, l.StartAnalysisd())
 	appendTo(t, l.audit, `[vault audit] {"a":"after"}`+"\n")
 	until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "after") })
