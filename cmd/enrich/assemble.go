@@ -133,13 +133,15 @@ func tokenSource(cluster config.Cluster) *vaultlookup.TokenSource {
 	return &vaultlookup.TokenSource{AppRole: &role}
 }
 
-// Resolve answers for an alert of a cluster; without a cluster, or with ask false, from the record alone.
+// Resolve answers for an alert of a cluster; without a cluster from the record alone, and so with ask false, which
+// says that the alert is about our own token.
 func (r *resolvers) Resolve(ctx context.Context, cluster string, a *alert.Alert, ask bool) identity.Identity {
 	if resolver, ok := r.clusters[cluster]; ok {
 		resolver.Saw(a.Record) // what it changed is not believed from the cache any more
-		if ask {
-			return resolver.Resolve(ctx, a)
+		if !ask {
+			return resolver.Recorded(a)
 		}
+		return resolver.Resolve(ctx, a)
 	}
 	return r.record.Resolve(ctx, a)
 }

@@ -85,6 +85,7 @@ const (
 	ReasonOwnTokenInvalid Reason = "own token is invalid"
 	ReasonBadAnswer       Reason = "vault's answer made no sense"
 	ReasonOff             Reason = "no vault lookup configured"
+	ReasonOwnToken        Reason = "the daemon's own token: not asked about" // each question would be the next record
 	ReasonUnauthenticated Reason = "request carried no token"
 	ReasonInvalidToken    Reason = "request carried an invalid token"
 	ReasonFailedLogin     Reason = "login was refused"

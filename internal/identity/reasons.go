@@ -4,7 +4,7 @@ package identity
 func Reasons() []Reason {
 	return []Reason{
 		ReasonHashed, ReasonNoAccessor, ReasonGone, ReasonUnreachable, ReasonSealed, ReasonTimeout, ReasonThrottled,
-		ReasonNotPermitted, ReasonOwnTokenInvalid, ReasonBadAnswer, ReasonOff, ReasonUnauthenticated, ReasonInvalidToken,
+		ReasonNotPermitted, ReasonOwnTokenInvalid, ReasonBadAnswer, ReasonOff, ReasonOwnToken, ReasonUnauthenticated, ReasonInvalidToken,
 		ReasonFailedLogin, ReasonLogin, ReasonNoRecord,
 	}
 }

@@ -204,6 +204,16 @@ func (r *Resolver) Resolve(ctx context.Context, a *alert.Alert) identity.Identit
 	return withEntity(base, entity, failure)
 }
 
+// Recorded says who is behind an alert that is about our own token, without asking: each question would be one more
+// such alert.
+func (r *Resolver) Recorded(a *alert.Alert) identity.Identity {
+	base, ask := question(a)
+	if !ask.nothing() {
+		base.Why = identity.ReasonOwnToken
+	}
+	return base
+}
+
 // unhash finds the raw accessor of a hashed one; what is not indexed is put down as wanted.
 func (r *Resolver) unhash(hash string) string {
 	if r.index == nil {

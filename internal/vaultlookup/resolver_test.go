@@ -403,3 +403,17 @@ func TestAfterCloseNothingIsAsked(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+func TestOurOwnTokenIsNotAskedAbout(t *testing.T) {
+	t.Parallel()
+	fake := start(t)
+	bobs(fake)
+	r := resolver(t, nil, fake)
+	id := r.Recorded(read(bob, bobEntity))
+	if id.Rung != identity.RungRecord || id.Why != identity.ReasonOwnToken || id.Confidence != identity.Recorded || id.Accessor != bob || id.MayImprove() {
+		t.Errorf("%+v", id)
+	}
+	if n := len(fake.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
