@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // begin finds the place to start from. It fails as long as the source's folder
@@ -40,7 +41,7 @@ func (f *Follower) start(all []entry, live fs.FileInfo) error {
 		return nil
 	}
 	// What bears a time to come is no end: it is read when it is its turn.
-	past := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return f.layout.future(e.key, f.opt.Now()) })
+	past := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.missing || f.layout.future(e.key, f.opt.Now()) })
 	var t *tail
 	var err error
 	switch {
@@ -61,6 +62,9 @@ func (f *Follower) start(all []entry, live fs.FileInfo) error {
 	}
 	if len(past) > 0 {
 		f.reach(past[len(past)-1].key)
+		if err := f.passOver(past[:len(past)-1]); err != nil {
+			return errors.Join(err, t.close())
+		}
 	}
 	if t.zip != nil {
 		return t.close()
@@ -118,16 +122,15 @@ func (f *Follower) openLive(live fs.FileInfo) (*tail, error) {
 
 // advance takes up the next file, if there is one, and says whether it did.
 func (f *Follower) advance() (bool, error) {
+	if f.layout.source() == Journal {
+		return f.advanceJournal()
+	}
 	live, err := f.layout.live()
 	if err != nil {
 		return false, err
 	}
 	if last := len(f.held) - 1; live != nil && last >= 0 && f.held[last].dated && f.held[last].id == identify(live) {
 		return false, nil // what analysisd writes; an alerts.json put there by hand may have a dated file beside it
-	}
-	if f.layout.future(f.newest, f.opt.Now()) {
-		// The clock was wrong, and ours too. What is known is left out below.
-		f.newest = key{}
 	}
 	later, err := f.layout.list(f.newest)
 	if err != nil {
@@ -147,37 +150,23 @@ func (f *Follower) advance() (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		if err := f.comeBack(t); err != nil {
+			return false, errors.Join(err, t.close())
+		}
 		f.hold(t)
 		return true, nil
-	case len(f.held) == 0 && f.layout.source() == Alerts:
+	case len(f.held) == 0:
 		return false, fmt.Errorf("wait for %s: %w", f.layout.path(liveName), fs.ErrNotExist)
 	}
 	return false, nil
 }
 
-// maxFuture bounds the files of a wrong clock.
-const maxFuture = 8
-
 // take takes up one dated file, unless it is read already or gone again.
 func (f *Follower) take(e entry) (bool, error) {
-	now := f.opt.Now()
-	if f.layout.future(e.key, now) {
-		held := 0
-		for _, t := range f.held {
-			if t.key == e.key {
-				return false, nil
-			}
-			if f.layout.future(t.key, now) {
-				held++
-			}
-		}
-		if held >= maxFuture {
-			return false, nil
-		}
-	}
-	if _, done := f.done[f.layout.name(e.key)]; done {
+	if e.missing {
 		f.reach(e.key)
-		return false, nil
+		f.hold(f.lost(Position{Name: f.layout.name(e.key)}, Gone, nil))
+		return true, nil
 	}
 	t, err := f.open(e)
 	switch {
@@ -189,7 +178,7 @@ func (f *Follower) take(e entry) (bool, error) {
 		return false, err
 	}
 	if h := f.holding(t.id); h != nil && t.file != nil {
-		// It was opened as alerts.json before it had this name, or its hour was to come.
+		// It was opened as alerts.json before it had this name.
 		h.name, h.key, h.dated = t.name, t.key, true
 		f.reach(t.key)
 		return false, t.close()
@@ -237,6 +226,10 @@ func (f *Follower) resume(all []entry, live fs.FileInfo) (err error) {
 	}
 	if f.from.Newest != "" {
 		f.newest, _ = f.layout.key(f.from.Newest)
+	}
+	f.done = f.from.Done
+	if f.from.Since != 0 {
+		f.since = time.UnixMilli(f.from.Since)
 	}
 	for _, t := range found {
 		f.hold(t)

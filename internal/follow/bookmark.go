@@ -21,9 +21,25 @@ import (
 type Bookmark struct {
 	Source Source `json:"source"`
 	// Newest is the newest dated file that was begun; older ones that are not in
-	// Files are done.
+	// Files are done. Of the journal, whose hours may come in any order when clocks are
+	// set, it is the newest of those that Done has no more room for.
 	Newest string     `json:"newest,omitempty"`
 	Files  []Position `json:"files,omitempty"`
+	// Done are the journal's files that were read and given up.
+	Done []Done `json:"done,omitempty"`
+	// Since is Options.Since in Unix milliseconds, until the end was reached once.
+	Since int64 `json:"since,omitempty"`
+}
+
+// Done is a file of the journal that was given up, its size then, and how much of
+// that was a piece of a line at its end; Tail is of the last bytes before that. It is
+// known as long as the file is there: a hook that was held up may still append to it,
+// or cut the piece off.
+type Done struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+	Rest int64  `json:"rest,omitempty"`
+	Tail Print  `json:"tail"`
 }
 
 // Position is a place in one file.
@@ -84,7 +100,8 @@ func (b Bookmark) IsZero() bool { return b.Source == "" }
 
 // Equal says whether two bookmarks are the same place.
 func (b Bookmark) Equal(o Bookmark) bool {
-	return b.Source == o.Source && b.Newest == o.Newest && slices.Equal(b.Files, o.Files)
+	return b.Source == o.Source && b.Newest == o.Newest && b.Since == o.Since &&
+		slices.Equal(b.Files, o.Files) && slices.Equal(b.Done, o.Done)
 }
 
 // String is the bookmark's stored form, empty for the zero bookmark.
@@ -153,10 +170,31 @@ func parseBookmark(text string) (Bookmark, error) {
 			return Bookmark{}, err
 		}
 	}
+	if err := checkDone(b.Done, l); err != nil {
+		return Bookmark{}, err
+	}
 	if len(b.Files) == 0 {
 		b.Files = nil
 	}
+	if len(b.Done) == 0 {
+		b.Done = nil
+	}
 	return b, nil
+}
+
+func checkDone(done []Done, l layout) error {
+	if len(done) > 0 && l.source() != Journal {
+		return fmt.Errorf("%s has no files that are done", l.source())
+	}
+	for i, d := range done {
+		if _, ok := l.key(d.Name); !ok || d.Rest < 0 || d.Size < d.Rest || d.Tail.Len > tailSize {
+			return fmt.Errorf("%q of %d bytes, %d of them torn, is no file of %s", d.Name, d.Size, d.Rest, l.source())
+		}
+		if i > 0 && done[i-1].Name >= d.Name || i >= maxDone {
+			return fmt.Errorf("the files that are done, up to %q, are out of order or too many", d.Name)
+		}
+	}
+	return nil
 }
 
 func (p Position) check(l layout) error {

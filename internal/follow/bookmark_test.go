@@ -17,6 +17,7 @@ func sampleBookmarks() []Bookmark {
 		}},
 		{Source: Alerts, Newest: "2026/Feb/ossec-alerts-01-1000.json"},
 		{Source: Journal, Newest: "2026112414.jsonl", Files: []Position{{Name: "2026112414.jsonl", Offset: 3, Head: printOf([]byte("abc")), Tail: printOf([]byte("abc"))}}},
+		{Source: Journal, Since: 1795521600000, Done: []Done{{Name: "1970010100.jsonl"}, {"2026112413.jsonl", 1 << 40, 3, Print{256, 1}}}},
 	}
 }
 
@@ -46,6 +47,13 @@ func TestBookmarkRefuses(t *testing.T) {
 		"a bad fingerprint": `{"source":"alerts","files":[{"name":"alerts.json","dev":1,"ino":1,"off":1,"head":"1-00","tail":"0-0000000000000000"}]}`,
 		"another's name":    `{"source":"journal","newest":"2026/Nov/ossec-alerts-24.json"}`,
 		"alerts.json there": `{"source":"journal","files":[{"name":"alerts.json","dev":1,"ino":1,"off":0,"head":"0-0000000000000000","tail":"0-0000000000000000"}]}`,
+		"a done path":       `{"source":"journal","done":[{"name":"../x","size":1,"tail":"0-0000000000000000"}]}`,
+		"a long tail":       `{"source":"journal","done":[{"name":"2026112414.jsonl","size":999,"tail":"257-0000000000000000"}]}`,
+		"torn too much":     `{"source":"journal","done":[{"name":"2026112414.jsonl","size":1,"rest":2,"tail":"0-0000000000000000"}]}`,
+		"a negative size":   `{"source":"journal","done":[{"name":"2026112414.jsonl","size":-1,"tail":"0-0000000000000000"}]}`,
+		"out of order":      `{"source":"journal","done":[{"name":"2026112414.jsonl","size":1,"tail":"0-0000000000000000"},{"name":"2026112413.jsonl","size":1,"tail":"0-0000000000000000"}]}`,
+		"twice done":        `{"source":"journal","done":[{"name":"2026112414.jsonl","size":1,"tail":"0-0000000000000000"},{"name":"2026112414.jsonl","size":1,"tail":"0-0000000000000000"}]}`,
+		"done of alerts":    `{"source":"alerts","done":[{"name":"2026/Nov/ossec-alerts-24.json","size":1,"tail":"0-0000000000000000"}]}`,
 		"no such month":     `{"source":"alerts","newest":"2026/Nav/ossec-alerts-24.json"}`,
 		"too much":          `{"source":"alerts","newest":"` + strings.Repeat("x", maxBookmark) + `"}`,
 	} {

@@ -33,12 +33,13 @@ type Follower struct {
 	watch  *watcher
 
 	begun   bool
-	held    []*tail // files that may still grow, oldest first
-	newest  key     // of the newest dated file that was begun
+	held    []*tail    // files that may still grow, oldest first
+	newest  key        // of the newest dated file that was begun; see Bookmark for the journal
+	done    []Done     // of the journal, by name; shared with bookmarks, so never changed in place
+	left    []Position // of alerts.json's last files that were given up
 	since   time.Time
 	moved   bool // the bookmark has moved since Next returned it
 	trouble string
-	done    map[string]int64 // the journal's files that were given up, and how long they were
 }
 
 // OpenAlerts follows the manager's alerts.json at path, with the dated files
@@ -60,7 +61,7 @@ func open(l layout, from Bookmark, opt Options) (*Follower, error) {
 	}
 	opt = opt.withDefaults()
 	f := &Follower{
-		layout: l, opt: opt, from: from, done: make(map[string]int64),
+		layout: l, opt: opt, from: from,
 		watch: &watcher{poll: opt.Poll, notice: opt.Notice, wake: make(chan struct{}, 1)},
 	}
 	if !opt.unwatched {
@@ -90,7 +91,10 @@ func (f *Follower) Position() Bookmark {
 	if !f.begun {
 		return f.from
 	}
-	b := Bookmark{Source: f.layout.source()}
+	b := Bookmark{Source: f.layout.source(), Done: f.done}
+	if !f.since.IsZero() {
+		b.Since = f.since.UnixMilli()
+	}
 	if f.newest != (key{}) {
 		b.Newest = f.layout.name(f.newest)
 	}
@@ -128,7 +132,8 @@ func (f *Follower) Unread() (int64, error) {
 		}
 		info, err := os.Lstat(path)
 		if err == nil && f.holding(identify(info)) == nil {
-			sum += info.Size()
+			read, _ := f.doneSize(f.layout.name(e.key))
+			sum += max(0, info.Size()-read)
 		}
 	}
 	return sum, nil
@@ -195,7 +200,7 @@ func (f *Follower) hold(t *tail) {
 
 // reach says that a dated file was begun.
 func (f *Follower) reach(k key) {
-	if k.compare(f.newest) > 0 && !f.layout.future(k, f.opt.Now()) {
+	if k.compare(f.newest) > 0 && f.layout.source() == Alerts {
 		f.newest = k
 		f.moved = true
 	}

@@ -147,14 +147,121 @@ func TestAnHourThatGrewAfterItWasGivenUpIsReadBeforeItIsPruned(t *testing.T) {
 	f := x.follow(Bookmark{}, Options{Start: AtBegin})
 	_, after := now(f)
 	x.append("late\n", start)
-	got, _ := now(f)
-	expect(t, got)
 	x.prune(f, after)
-	got, _ = now(f)
-	expect(t, got, "late")
+	again := x.follow(after, Options{})
+	for _, f := range []*Follower{f, again} {
+		got, _ := now(f)
+		expect(t, got, "late")
+		got, _ = now(f)
+		expect(t, got)
+	}
+	x.append("c\n", x.clock.Add(time.Hour))
 	x.clock = x.clock.Add(time.Hour)
+	now(f)
 	_, after = now(f)
 	x.prune(f, after, first)
+}
+
+// The clock was wrong, by years or by an hour, and was set: the hour that a hook writes to may be older than what was
+// read before, be done already, or be one that was pruned.
+func TestAClockSetBackHidesNothing(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]time.Duration{"an hour": time.Hour, "a day": 24 * time.Hour, "to 1970": 56 * 365 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newBox(t)
+			x.append("old\n", x.clock.Add(-time.Hour))
+			x.append("a\n", x.clock)
+			f := x.follow(Bookmark{}, Options{Start: AtBegin})
+			got, after := now(f)
+			expect(t, got, "old", "a")
+			x.append("b\n", x.clock.Add(-back))
+			x.prune(f, after)
+			got, _ = now(f)
+			expect(t, got, "b")
+			got, _ = now(x.follow(after, Options{}))
+			expect(t, got, "b")
+		})
+	}
+}
+
+// A hook was stopped in the middle of its write, for hours.
+func TestATornHourThatWasGivenUpGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		then string
+		want []string
+	}{
+		"the next hook closes it": {"a\ntorn\nb\n", []string{"torn", "b"}},
+		"its writer goes on":      {"a\ntorn no more\n", []string{"torn no more"}},
+		"its writer cuts it off":  {"a\n", nil},
+		"and the next one writes": {"a\nfull\n", []string{"full"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newBox(t)
+			first := x.append("a\ntorn", x.clock)
+			x.clock = x.clock.Add(2 * time.Hour)
+			x.append("other\n", x.clock)
+			f := x.follow(Bookmark{}, Options{Start: AtBegin})
+			got, after := now(f)
+			expect(t, got, "a", "other", "torn "+first+"@2+4")
+			if err := os.WriteFile(filepath.Join(x.dir, first), []byte(c.then), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range []*Follower{f, x.follow(after, Options{})} {
+				got, _ = now(f)
+				expect(t, got, c.want...)
+			}
+		})
+	}
+}
+
+func TestAnHourThatWasPrunedMayComeBack(t *testing.T) {
+	t.Parallel()
+	x := newBox(t)
+	first := x.append("a\n", x.clock)
+	x.clock = x.clock.Add(4 * time.Hour)
+	x.append("b\n", x.clock)
+	f := x.follow(Bookmark{}, Options{Start: AtBegin})
+	_, after := now(f)
+	x.prune(f, after, first)
+	x.append("held up for hours\n", x.clock.Add(-4*time.Hour))
+	got, after := now(f)
+	expect(t, got, "held up for hours")
+	x.append("and another\n", x.clock.Add(-4*time.Hour))
+	got, _ = now(x.follow(after, Options{}))
+	expect(t, got, "and another")
+}
+
+func TestWeeksOfHoursAreReadOnceAndPruned(t *testing.T) {
+	t.Parallel()
+	x := newBox(t)
+	const hours = 3 * maxDone
+	for range hours {
+		x.append("line\n", x.clock)
+		x.clock = x.clock.Add(time.Hour)
+	}
+	f := x.follow(Bookmark{}, Options{Start: AtBegin})
+	got, after := now(f)
+	if len(got) != hours {
+		t.Fatalf("%d lines of %d", len(got), hours)
+	}
+	stored, err := ParseBookmark(after.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f = x.follow(stored, Options{})
+	got, after = now(f)
+	expect(t, got)
+	removed, err := f.Prune(after)
+	if err != nil || len(removed) != hours-2 {
+		t.Fatalf("%d of %d hours pruned, %v", len(removed), hours, err)
+	}
+	_, after = now(f)
+	if len(after.Done) > 1 || after.Newest != "" {
+		t.Errorf("still remembered: %s", after)
+	}
 }
 
 func TestAHookWithAWrongClockHidesNothing(t *testing.T) {

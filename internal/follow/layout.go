@@ -2,6 +2,7 @@ package follow
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"custom-vault/internal/journal"
@@ -44,10 +46,12 @@ func (k key) compare(o key) int {
 	return cmp.Or(cmp.Compare(k.date, o.date), cmp.Compare(k.number, o.number))
 }
 
-// entry is a dated file. compressed says that there is no plain one.
+// entry is a dated file. compressed says that there is no plain one, missing that
+// there was one and is no more.
 type entry struct {
 	key        key
 	compressed bool
+	missing    bool
 }
 
 // liveName is the name that analysisd links anew at each rotation.
@@ -134,22 +138,23 @@ func (l *alertsLayout) list(after key) ([]entry, error) {
 			}
 			folder := year.Name() + "/" + month
 			files, err := os.ReadDir(l.path(folder))
-			if err != nil && !gone(err) {
+			if err != nil && !gone(err) && !errors.Is(err, syscall.ENOTDIR) {
 				return nil, err
 			}
 			found = append(found, l.entries(folder, files, after)...)
 		}
 	}
-	return inOrder(found), nil
+	return l.withMissing(inOrder(found), after), nil
 }
 
 func (l *alertsLayout) entries(folder string, files []fs.DirEntry, after key) []entry {
 	var found []entry
 	for _, file := range files {
 		name, compressed := strings.CutSuffix(file.Name(), ".gz")
+		name, signed := strings.CutSuffix(name, ".sum")
 		k, ok := l.key(folder + "/" + name)
 		if ok && file.Type().IsRegular() && k.compare(after) > 0 {
-			found = append(found, entry{key: k, compressed: compressed})
+			found = append(found, entry{key: k, compressed: compressed, missing: signed})
 		}
 	}
 	return found
@@ -157,14 +162,17 @@ func (l *alertsLayout) entries(folder string, files []fs.DirEntry, after key) []
 
 // inOrder sorts, and prefers the plain file while a compressed one is being made.
 func inOrder(found []entry) []entry {
-	slices.SortFunc(found, func(a, b entry) int {
-		if c := a.key.compare(b.key); c != 0 {
-			return c
-		}
-		if a.compressed {
+	rank := func(e entry) int {
+		switch {
+		case e.missing:
+			return 2
+		case e.compressed:
 			return 1
 		}
-		return -1
+		return 0
+	}
+	slices.SortFunc(found, func(a, b entry) int {
+		return cmp.Or(a.key.compare(b.key), cmp.Compare(rank(a), rank(b)))
 	})
 	return slices.CompactFunc(found, func(a, b entry) bool { return a.key == b.key })
 }

@@ -21,11 +21,15 @@ func TestAlertsPropertyEachLineOnce(t *testing.T) {
 				return OpenAlerts(filepath.Join(root, liveName), from, opt)
 			}
 		})
-		m := &alertsWorld{world: w, day: time.Date(2026, 2, 26, 0, 0, 0, 0, time.UTC)}
+		first := rapid.SampledFrom([]time.Time{
+			time.Date(2026, 2, 26, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 30, 0, 0, 0, 0, time.UTC), time.Date(2028, 2, 28, 0, 0, 0, 0, time.UTC),
+		}).Draw(t, "first day")
+		m := &alertsWorld{world: w, day: first}
 		m.link(false)
 		t.Repeat(map[string]func(*rapid.T){
 			"append":   func(*rapid.T) { w.append() },
 			"half":     func(*rapid.T) { w.half() },
+			"killed":   func(*rapid.T) { w.killed() },
 			"day":      func(*rapid.T) { m.day = m.day.AddDate(0, 0, 1); m.number = 0; m.link(false) },
 			"number":   func(*rapid.T) { m.number++; m.link(false) },
 			"slow day": func(*rapid.T) { m.day = m.day.AddDate(0, 0, 1); m.number = 0; m.link(true) },

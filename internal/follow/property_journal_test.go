@@ -24,6 +24,8 @@ func TestJournalPropertyEachLineOnce(t *testing.T) {
 			"torn":      func(*rapid.T) { hook.torn() },
 			"full disk": func(*rapid.T) { hook.fullDisk() },
 			"straggler": func(*rapid.T) { hook.straggler() },
+			"old hour":  func(*rapid.T) { hook.oldHour() },
+			"set back":  func(*rapid.T) { hook.setBack() },
 			"hour":      func(*rapid.T) { hook.hour() },
 			"prune":     func(*rapid.T) { hook.prune() },
 			"look":      func(*rapid.T) { w.look() },
@@ -35,15 +37,11 @@ func TestJournalPropertyEachLineOnce(t *testing.T) {
 }
 
 // hookWorld does what hooks do.
-type hookWorld struct {
-	*world
-	before string // the hour before
-}
+type hookWorld struct{ *world }
 
 // hour lets the clock go to just after the hour.
 func (h *hookWorld) hour() {
 	h.clock = h.clock.Truncate(time.Hour).Add(time.Hour + time.Second)
-	h.before = h.writes
 	h.begin(journal.FileName(h.clock))
 }
 
@@ -83,11 +81,35 @@ func (h *hookWorld) fullDisk() {
 
 // straggler is a hook that took its hour's name, then had to wait.
 func (h *hookWorld) straggler() {
-	if h.before != journal.FileName(h.clock.Add(-time.Hour)) || h.clock.Sub(h.clock.Truncate(time.Hour)) >= time.Minute {
-		return
-	}
-	h.put(h.before, h.line()+"\n")
+	h.late(time.Hour)
 	h.look()
+}
+
+// oldHour is a hook whose clock was wrong for a moment.
+func (h *hookWorld) oldHour() {
+	h.late(time.Duration(rapid.SampledFrom([]int{2, 3, 5, 24, 500_000, -2, -24}).Draw(h.T, "hours")) * time.Hour)
+}
+
+// late appends to another hour's file, which may be done with or pruned.
+func (h *hookWorld) late(ago time.Duration) {
+	name := journal.FileName(h.clock.Add(-ago))
+	h.closeTorn(name)
+	h.put(name, h.line()+"\n")
+	h.files[name] = true
+}
+
+// closeTorn is what a hook does first.
+func (h *hookWorld) closeTorn(name string) {
+	text, err := os.ReadFile(h.at(name))
+	if err == nil && len(text) > 0 && text[len(text)-1] != '\n' {
+		h.put(name, "\n")
+	}
+}
+
+// setBack sets everybody's clock back by some hours.
+func (h *hookWorld) setBack() {
+	h.clock = h.clock.Add(-time.Duration(rapid.IntRange(1, 5).Draw(h.T, "hours")) * time.Hour)
+	h.begin(journal.FileName(h.clock))
 }
 
 // prune deletes what the committed bookmark has done with.

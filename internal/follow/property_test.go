@@ -40,11 +40,12 @@ type world struct {
 	writes  string          // the file that is appended to
 	files   map[string]bool // the plain files there are
 	zipped  map[string]bool
-	cut     map[string]bool // files that were truncated or replaced: their lines may come twice
-	excused map[string]bool // lines of files that are gone
-	owed    map[string]bool // files of which a gap must be told
-	told    map[string]bool // and has been
-	maybe   map[Reason]bool // gaps that may come
+	cut     map[string]bool   // files that were truncated or replaced: their lines may come twice
+	excused map[string]bool   // lines of files that are gone
+	glued   map[string]string // what such a line brings
+	owed    map[string]bool   // files of which a gap must be told
+	told    map[string]bool   // and has been
+	maybe   map[Reason]bool   // gaps that may come
 }
 
 func newWorld(t *rapid.T, open func(root string) func(Bookmark, Options) (*Follower, error)) *world {
@@ -57,7 +58,7 @@ func newWorld(t *rapid.T, open func(root string) func(Bookmark, Options) (*Follo
 		T: t, root: root, clock: time.Date(2026, 11, 24, 14, 5, 0, 0, time.UTC), open: open(root),
 		seen: map[string]int{}, gaps: map[Reason]int{},
 		files: map[string]bool{}, zipped: map[string]bool{}, cut: map[string]bool{},
-		excused: map[string]bool{}, owed: map[string]bool{}, told: map[string]bool{}, maybe: map[Reason]bool{},
+		excused: map[string]bool{}, glued: map[string]string{}, owed: map[string]bool{}, told: map[string]bool{}, maybe: map[Reason]bool{},
 	}
 	w.start()
 	t.Cleanup(func() { w.must(w.reader.Close()) })
@@ -159,6 +160,24 @@ func (w *world) half() {
 	w.put(w.writes, line[:rapid.IntRange(unique, len(line)).Draw(w.T, "part")])
 }
 
+// killed appends a piece of an alert, and the alert that analysisd writes first when it is started again.
+func (w *world) killed() {
+	text, err := os.ReadFile(w.at(w.writes))
+	w.must(err)
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		return // what stands there is a piece already
+	}
+	alert := func() string { return `{"timestamp":"2026","data":{"timestamp":""},"id":"` + w.line()[:unique] + `"}` }
+	piece, whole := alert(), alert()
+	piece = piece[:rapid.IntRange(1, len(piece)-1).Draw(w.T, "piece")]
+	w.put(w.writes, piece)
+	if rapid.Bool().Draw(w.T, "look between") {
+		w.look()
+	}
+	w.glued[piece+whole] = whole
+	w.put(w.writes, whole+"\n")
+}
+
 // behind is how far the committed bookmark has read of a file, and false when it
 // does not know the file.
 func (w *world) behind(name string) (int64, bool) {
@@ -201,6 +220,11 @@ func (w *world) content(name string) []string {
 	}
 	w.must(err)
 	lines := strings.Split(string(text), "\n")
+	for i, line := range lines {
+		if whole, ok := w.glued[line]; ok {
+			lines[i] = whole
+		}
+	}
 	return lines[:len(lines)-1]
 }
 

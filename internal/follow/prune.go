@@ -21,10 +21,9 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 	if !ok {
 		return nil, errors.New("prune: only the journal is ours to delete")
 	}
-	if !f.begun || committed.Newest == "" {
+	if !f.begun {
 		return nil, nil
 	}
-	newest, _ := l.key(committed.Newest)
 	all, err := l.list(key{})
 	if err != nil {
 		return nil, fmt.Errorf("prune the journal: %w", err)
@@ -38,59 +37,40 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 		busy[t.key] = true
 	}
 	for _, e := range all {
-		if busy[e.key] || e.key.compare(newest) > 0 || f.opt.Now().Sub(l.end(e.key)) < PruneAfter {
+		if busy[e.key] || f.opt.Now().Sub(l.end(e.key)) < PruneAfter {
 			continue
 		}
 		name := l.name(e.key)
-		gone, rerr := f.remove(l, name)
+		size, done, serr := committed.doneWith(l, name)
+		if !done || serr != nil {
+			err = errors.Join(err, serr)
+			continue
+		}
+		deleted, rerr := journal.Remove(l.dir, name, size)
 		err = errors.Join(err, rerr)
-		if gone {
+		if deleted {
+			f.forget(name)
 			removed = append(removed, name)
 		}
 	}
 	return removed, err
 }
 
-func (f *Follower) remove(l *journalLayout, name string) (bool, error) {
-	size, known := f.done[name]
-	if !known { // given up before we were started
-		info, err := os.Lstat(l.path(name))
-		if err != nil {
-			return false, err
+// doneWith says whether a file is done, and with which size.
+func (b Bookmark) doneWith(l *journalLayout, name string) (size int64, done bool, err error) {
+	for _, d := range b.Done {
+		if d.Name == name {
+			return d.Size, true, nil
 		}
-		size = info.Size()
 	}
-	ok, err := journal.Remove(l.dir, name, size)
-	if ok {
-		delete(f.done, name)
-		return true, err
-	}
-	if err == nil && known {
-		err = f.takeAgain(l, name, size)
-	}
-	return false, err
-}
-
-// takeAgain goes on with a file that was given up too early.
-func (f *Follower) takeAgain(l *journalLayout, name string, size int64) error {
 	k, _ := l.key(name)
+	newest, known := l.key(b.Newest)
+	if !known || k.compare(newest) > 0 {
+		return 0, false, nil
+	}
 	info, err := os.Lstat(l.path(name))
-	if err != nil || info.Size() <= size {
-		return err
-	}
-	t, err := f.open(entry{key: k})
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	if err := t.seek(size); err != nil {
-		return errors.Join(err, t.close())
-	}
-	t.grew = f.opt.Now()
-	delete(f.done, name)
-	f.hold(t)
-	// The successor stays the last one.
-	last := len(f.held) - 1
-	copy(f.held[1:], f.held[:last])
-	f.held[0] = t
-	return nil
+	return info.Size(), true, nil
 }

@@ -28,6 +28,9 @@ func (f *Follower) collect(ctx context.Context, lim Limits, b *Batch) {
 		}
 		f.retire(b)
 		more, err := f.advance()
+		if err == nil && !more && !f.since.IsZero() {
+			f.since, f.moved = time.Time{}, true // what comes now is new, whatever its clock says
+		}
 		if err != nil || !more {
 			f.say(err)
 			return
@@ -130,17 +133,15 @@ func (f *Follower) retire(b *Batch) {
 	}
 	now := f.opt.Now()
 	for _, t := range slices.Clone(f.held[:len(f.held)-1]) {
-		if t == newest || t.id == named || !t.atEnd || f.layout.future(t.key, now) {
+		if t == newest || t.id == named || !t.atEnd {
 			continue
 		}
 		if !f.quiet(t, now) && len(f.held) <= maxHeld {
 			continue
 		}
 		rest := t.pending()
+		f.leave(t)
 		f.drop(t)
-		if f.layout.source() == Journal {
-			f.done[t.name] = t.readTo()
-		}
 		if rest > 0 {
 			f.addGap(Gap{Reason: Torn, File: t.name, Offset: t.off, Bytes: rest}, b)
 		}
@@ -153,7 +154,7 @@ func (f *Follower) quiet(t *tail, now time.Time) bool {
 		return true
 	}
 	last := t.grew
-	if end := f.layout.end(t.key); end.After(last) {
+	if end := f.layout.end(t.key); end.After(last) && !f.layout.future(t.key, now) {
 		last = end
 	}
 	return now.Sub(last) >= f.opt.Settle
