@@ -39,35 +39,40 @@ type Options struct {
 
 // Bounds of the story's parts.
 const (
-	setTime   = 30 * time.Second
-	storyTime = 60 * time.Second
+	setTime   = 3 * time.Minute // a busy machine takes long
+	storyTime = 5 * time.Minute
 	// quiet is how long observe mode is watched for a request that must not come, after all has been decided and shown.
 	quiet = 2 * time.Second
 	// pace between bob's reads: ten within a second, so that even a quick product does not seal before the tenth.
 	pace = 40 * time.Millisecond
-	// longestHome leaves room for the queue's socket, whose path may have 107 characters (unix(7)).
-	longestHome = 80
 )
 
 // Run plays the story. It leaves timeline.json in build/demo, whether it succeeds or not.
 func Run(ctx context.Context, o Options) (err error) {
-	repo, err := filepath.Abs(o.Repository)
-	if err != nil {
+	if o.Repository, err = filepath.Abs(o.Repository); err != nil {
 		return err
 	}
 	if o.Dir == "" {
-		o.Dir = filepath.Join(repo, "build", "demo")
+		o.Dir = filepath.Join(o.Repository, "build", "demo")
 	}
-	s, err := newStage(repo, o.Dir)
-	if err != nil {
+	if err := os.RemoveAll(o.Dir); err != nil {
+		return fmt.Errorf("clear the folder of the last run: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return err
 	}
 	tell := newTeller(o.Out, o.Mode)
 	defer func() {
 		err = errors.Join(err, tell.write(filepath.Join(o.Dir, "timeline.json")))
 	}()
+	setting, cancel := context.WithTimeout(ctx, setTime)
+	defer cancel()
+	s, err := set(setting, tell, o)
+	if err != nil {
+		return fmt.Errorf("set-up: %w", err)
+	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := play(ctx, s, tell, o); err != nil {
+	if err := s.play(ctx, tell, o.Mode); err != nil {
 		return err
 	}
 	if !o.Keep {
@@ -80,31 +85,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-func newStage(repo, dir string) (*stage, error) {
-	if err := os.RemoveAll(dir); err != nil {
-		return nil, fmt.Errorf("clear the folder of the last run: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	s := &stage{dir: dir, repo: repo, bin: filepath.Join(repo, "build", "bin")}
-	if len(s.managerHome()) > longestHome {
-		short, err := os.MkdirTemp("", "vault-demo-")
-		if err != nil {
-			return nil, err
-		}
-		s.dir = short
-	}
-	return s, nil
-}
-
-func play(ctx context.Context, s *stage, tell *teller, o Options) error {
-	setting, cancel := context.WithTimeout(ctx, setTime)
-	defer cancel()
-	if err := s.set(setting, tell, o.Mode); err != nil {
-		return fmt.Errorf("set-up: %w", err)
-	}
-	ctx, cancel = context.WithTimeout(ctx, storyTime)
+func (s *stage) play(ctx context.Context, tell *teller, mode Mode) error {
+	ctx, cancel := context.WithTimeout(ctx, storyTime)
 	defer cancel()
 	before, err := s.sealStatus(ctx)
 	if err != nil {
@@ -116,8 +98,8 @@ func play(ctx context.Context, s *stage, tell *teller, o Options) error {
 	watching, stop := context.WithCancel(ctx)
 	watch := newWatcher(tell)
 	watched := make(chan error, 1)
-	go func() { watched <- watch.follow(watching, s.manager.AlertsFile()) }()
-	err = s.act(ctx, tell, watch, o.Mode)
+	go func() { watched <- watch.follow(watching, s.Manager.AlertsFile()) }()
+	err = s.act(ctx, tell, watch, mode)
 	stop()
 	return errors.Join(err, <-watched)
 }
@@ -133,10 +115,10 @@ func (s *stage) act(ctx context.Context, tell *teller, watch *watcher, mode Mode
 	defer stop()
 	asked := make(chan answer, 1)
 	go func() {
-		status, at, err := s.vault.WaitSealed(waiting)
+		status, at, err := s.Vault.WaitSealed(waiting)
 		asked <- answer{status, at, err}
 	}()
-	timeline, err := s.story.Run(ctx, story.Pace{BetweenReads: pace}, func(step story.Step) {
+	timeline, err := s.Story.Run(ctx, story.Pace{BetweenReads: pace}, func(step story.Step) {
 		tell.tellAt(step.At, KindVault, "%s", strings.TrimSpace(fmt.Sprintf("%s: %d %s", step.Text, step.Status, step.Reason)))
 	})
 	if err != nil {
@@ -167,7 +149,7 @@ func (s *stage) act(ctx context.Context, tell *teller, watch *watcher, mode Mode
 }
 
 func (s *stage) sealStatus(ctx context.Context) (json.RawMessage, error) {
-	answer, err := s.vault.Client("").Do(ctx, http.MethodGet, "sys/seal-status", nil)
+	answer, err := s.Vault.Client("").Do(ctx, http.MethodGet, "sys/seal-status", nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask vault for its seal status: %w", err)
 	}
@@ -193,7 +175,7 @@ Everything is still running; Ctrl-C ends it.
   log of enrich   %s
   configuration   %s, as for: build/bin/enrich -c … status
   timeline        %s
-`, s.vault.Address(), s.vault.CAFile(), s.vault.CAFile(), s.vault.Address(), s.story.AuditFile, s.manager.URL(), s.manager.CAFile(),
-		s.manager.QueueSocket(), s.manager.AlertsFile(), s.path("enrich.log"), s.path("config.yml"), filepath.Join(o.Dir, "timeline.json"))
+`, s.Vault.Address(), s.Vault.CAFile(), s.Vault.CAFile(), s.Vault.Address(), s.Story.AuditFile, s.Manager.URL(), s.Manager.CAFile(),
+		s.Manager.QueueSocket(), s.Manager.AlertsFile(), s.log, s.Path("config.yml"), filepath.Join(o.Dir, "timeline.json"))
 	<-ctx.Done()
 }

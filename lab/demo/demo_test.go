@@ -19,9 +19,9 @@ import (
 // playFor runs the demo as make demo does, in a folder of the test's own, and returns what it left.
 func playFor(t *testing.T, mode Mode) Timeline {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "demo")
+	dir := t.TempDir()
 	var out bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	err := Run(ctx, Options{Mode: mode, Repository: filepath.Join("..", ".."), Dir: dir, Out: &out})
 	if err != nil {
@@ -64,8 +64,8 @@ func TestBobsStoryEndsWithASealedVault(t *testing.T) {
 // ends everything.
 func TestWhatIsKeptCanBeLookedAtUntilItIsEnded(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "demo")
-	ctx, end := context.WithTimeout(t.Context(), 2*time.Minute)
+	dir := t.TempDir()
+	ctx, end := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer end()
 	kept := make(chan string, 1)
 	ended := make(chan error, 1)
@@ -120,7 +120,7 @@ func get(t *testing.T, ca, url string) (string, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
 	answer, err := client.Get(url)
 	if err != nil {
 		return "", err

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"custom-vault/lab/site"
 	"custom-vault/lab/story"
 	"custom-vault/lab/vault"
 )
 
 // handOverTime is more than integratord, which looks each second and starts the hook for one alert after the other, needs.
-const handOverTime = 20 * time.Second
+const handOverTime = 2 * time.Minute
 
 // proveHandOver looks for the exfiltration alert in the hook's journal, byte for byte. Its event proves nothing of the
 // hook: the daemon reads alerts.json too, and has it from there first.
@@ -27,7 +28,7 @@ func (s *stage) proveHandOver(ctx context.Context, tell *teller, watch *watcher)
 	ctx, cancel := context.WithTimeout(ctx, handOverTime)
 	defer cancel()
 	for {
-		files, err := filepath.Glob(filepath.Join(s.journal(), "*.jsonl"))
+		files, err := filepath.Glob(filepath.Join(s.Journal(), "*.jsonl"))
 		if err != nil {
 			return err
 		}
@@ -43,7 +44,7 @@ func (s *stage) proveHandOver(ctx context.Context, tell *teller, watch *watcher)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the hook did not hand over the alert of rule %s (journal %s): what it said is in %s", exfiltration, s.journal(), s.manager.LogFile())
+			return fmt.Errorf("the hook did not hand over the alert of rule %s (journal %s): what it said is in %s", exfiltration, s.Journal(), s.Manager.LogFile())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -59,7 +60,7 @@ func (s *stage) proveSealed(ctx context.Context, tell *teller, told story.Timeli
 	if !sealed(after) {
 		return errors.New("vault says that it is not sealed")
 	}
-	records, err := vault.ReadAudit(s.story.AuditFile)
+	records, err := vault.ReadAudit(s.Story.AuditFile)
 	if err != nil {
 		return err
 	}
@@ -69,17 +70,17 @@ func (s *stage) proveSealed(ctx context.Context, tell *teller, told story.Timeli
 			continue
 		}
 		seals++
-		if record.Auth.Accessor != s.story.Seal.Accessor {
-			return fmt.Errorf("the audit log has sys/seal under accessor %q, the sealer's is %q", record.Auth.Accessor, s.story.Seal.Accessor)
+		if record.Auth.Accessor != s.Story.Seal.Accessor {
+			return fmt.Errorf("the audit log has sys/seal under accessor %q, the sealer's is %q", record.Auth.Accessor, s.Story.Seal.Accessor)
 		}
 	}
 	if seals != 1 {
 		return fmt.Errorf("the audit log has %d records of sys/seal, one was expected", seals)
 	}
-	if orders := s.orders(); len(orders) != 1 || !strings.HasSuffix(orders[0], "agents_list="+agentID) {
-		return fmt.Errorf("the API was asked for active responses by %q, expected one to agent %s", orders, agentID)
+	if orders := s.orders(); len(orders) != 1 || !strings.HasSuffix(orders[0], "agents_list="+site.Agent) {
+		return fmt.Errorf("the API was asked for active responses by %q, expected one to agent %s", orders, site.Agent)
 	}
-	tell.tell(KindSeal, "the audit log has one sys/seal, under the sealer's accessor; the API has one order, to agent %s", agentID)
+	tell.tell(KindSeal, "the audit log has one sys/seal, under the sealer's accessor; the API has one order, to agent %s", site.Agent)
 	return s.checkEvent(tell, told, "seal")
 }
 
@@ -108,7 +109,7 @@ func (s *stage) proveNothingWasDone(ctx context.Context, tell *teller, told stor
 // orders are the requests for active responses that reached the API.
 func (s *stage) orders() []string {
 	var orders []string
-	for _, request := range s.manager.API().Requests() {
+	for _, request := range s.Manager.API().Requests() {
 		if request.Method == http.MethodPut && strings.HasPrefix(request.Path, "/active-response") {
 			orders = append(orders, request.Method+" "+request.Path)
 		}

@@ -52,7 +52,6 @@ func newWay(t *testing.T) *way {
 	w.Site, err = site.Start(t.Context(), site.Config{
 		Dir: dir, Repository: repository, Bin: filepath.Join(repository, "build", "bin"), VaultServer: server,
 		AgentPoll: 50 * time.Millisecond,
-		Installed: func(s *site.Site) error { return os.Chown(s.Journal(), os.Geteuid(), os.Getegid()) },
 		Manager: manager.Config{
 			IntegratorPoll: 20 * time.Millisecond, FlushEvery: 20 * time.Millisecond,
 			OnEvent: w.event, OnAlert: w.alert, OnProgram: w.started, OnProgramEnd: w.ended,

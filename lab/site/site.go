@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"custom-vault/lab/agent"
@@ -28,7 +29,7 @@ const (
 
 // Config says what to install and where.
 type Config struct {
-	// Dir holds everything. Its path must be short: that of a unix socket has at most 107 bytes (unix(7)).
+	// Dir is to hold everything. Where its path will not do, another folder is made, which stays: see Path.
 	Dir string
 	// Repository is the checkout that is installed from.
 	Repository string
@@ -41,11 +42,14 @@ type Config struct {
 	AgentPoll time.Duration
 	// Installed, if set, is called once everything is installed and before anything of Wazuh runs.
 	Installed func(*Site) error
+	// Done, if set, is told each step that was done.
+	Done func(step string)
 }
 
 // Site is what runs.
 type Site struct {
 	cfg     Config
+	dir     string
 	Vault   *vault.Server
 	Story   *story.Stage
 	Manager *manager.Manager
@@ -53,34 +57,55 @@ type Site struct {
 
 // Start starts Vault, installs, and starts the manager and its agent. What was started is ended when it fails.
 func Start(ctx context.Context, cfg Config) (*Site, error) {
-	s := &Site{cfg: cfg}
+	dir, err := place(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find room for the site: %w", err)
+	}
+	s := &Site{cfg: cfg, dir: dir}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
-		{"start a real Vault", s.startVault},
-		{"install the integration", s.install},
-		{"configure the agent's side", s.configureSeal},
-		{"prepare the installation", s.installed},
-		{"start the Wazuh manager and agent", s.startManager},
+		{"start a real Vault, with TLS, and initialise it", s.startVault},
+		{"install the integration as on a real manager and agent", s.install},
+		{"start the Wazuh manager's and agent's stand-ins", s.startManager},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), s.Stop())
+		}
+		if cfg.Done != nil {
+			cfg.Done(step.what)
 		}
 	}
 	return s, nil
 }
 
-// Path is a path below the site's folder.
-func (s *Site) Path(parts ...string) string {
-	return filepath.Join(append([]string{s.cfg.Dir}, parts...)...)
+// longest leaves room for the socket with the longest path below: a unix socket's may have 107 bytes (unix(7)).
+const longest = 107 - len("/manager/var/ossec/queue/sockets/queue")
+
+// place is dir, or where its path is too long or has a character that integratord's command line (integrator.c:432-444)
+// or a script would split at, a new folder below /tmp.
+func place(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if len(dir) > longest || strings.ContainsAny(dir, " \t\n\\'") {
+		return os.MkdirTemp("/tmp", "vault-site-")
+	}
+	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// ManagerHome and AgentHome are the two /var/ossec.
-func (s *Site) ManagerHome() string { return s.Path("m", "var", "ossec") }
+// Path is a path below the site's folder.
+func (s *Site) Path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
+// ManagerHome is the manager's /var/ossec.
+func (s *Site) ManagerHome() string { return s.Path("manager", "var", "ossec") }
 
 // AgentHome is the agent's /var/ossec.
-func (s *Site) AgentHome() string { return s.Path("a", "var", "ossec") }
+func (s *Site) AgentHome() string { return s.Path("agent", "var", "ossec") }
 
 // Journal is where the hook leaves alerts.
 func (s *Site) Journal() string {
@@ -88,7 +113,7 @@ func (s *Site) Journal() string {
 }
 
 // Enrich is the installed daemon.
-func (s *Site) Enrich() string { return s.Path("m", "usr", "bin", "enrich") }
+func (s *Site) Enrich() string { return s.Path("manager", "usr", "bin", "enrich") }
 
 func (s *Site) startVault(ctx context.Context) (err error) {
 	s.Vault, err = vault.Start(ctx, vault.Config{Binary: s.cfg.VaultServer, Dir: s.Path("vault"), Storage: vault.File, LogLevel: "info"})
@@ -109,26 +134,34 @@ func (s *Site) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for role, dir := range map[string]string{"manager": "m", "agent": "a"} {
+	for _, role := range []string{"manager", "agent"} {
 		install := exec.CommandContext(ctx, "bash", "packaging/install.sh", role)
 		install.Dir = s.cfg.Repository
-		install.Env = append(os.Environ(), "DESTDIR="+s.Path(dir), "BIN="+bin)
+		install.Env = append(os.Environ(), "DESTDIR="+s.Path(role), "BIN="+bin)
 		if out, err := install.CombinedOutput(); err != nil {
 			return fmt.Errorf("packaging/install.sh %s: %w\n%s", role, err, out)
 		}
 	}
-	// On a manager the hook belongs to root and integratord is wazuh, so integratord cannot write it. Here both may be one user.
-	return os.Chmod(filepath.Join(s.ManagerHome(), "integrations", "custom-vault"), 0o550)
+	if err := errors.Join(
+		// On a manager the hook belongs to root and integratord is wazuh, so integratord cannot write it. Here both may be one user.
+		os.Chmod(filepath.Join(s.ManagerHome(), "integrations", "custom-vault"), 0o550),
+		// The journal belongs to the user whom integratord runs the hook as, which here is ours and on a manager wazuh.
+		os.Chown(s.Journal(), os.Geteuid(), -1),
+		s.configureSeal(),
+	); err != nil || s.cfg.Installed == nil {
+		return err
+	}
+	return s.cfg.Installed(s)
 }
 
 // configureSeal writes vault-seal's configuration. execd passes no arguments, so a script in the program's place names
 // the file, which elsewhere is /etc/vault.d/vault-seal.yml.
-func (s *Site) configureSeal(context.Context) error {
+func (s *Site) configureSeal() error {
 	bin := filepath.Join(s.AgentHome(), "active-response", "bin")
 	if err := os.Rename(filepath.Join(bin, "vault-seal"), filepath.Join(bin, "vault-seal.installed")); err != nil {
 		return err
 	}
-	token := s.Path("a", "etc", "vault.d", "vault-seal.token")
+	token := s.Path("agent", "etc", "vault.d", "vault-seal.token")
 	if err := errors.Join(
 		os.MkdirAll(filepath.Dir(token), 0o755),
 		os.MkdirAll(filepath.Join(s.AgentHome(), "logs"), 0o750),
@@ -136,20 +169,13 @@ func (s *Site) configureSeal(context.Context) error {
 	); err != nil {
 		return err
 	}
-	config := s.Path("a", "etc", "vault.d", "vault-seal.yml")
+	config := s.Path("agent", "etc", "vault.d", "vault-seal.yml")
 	text := fmt.Sprintf("nodes:\n  - {name: %s, address: %q}\nca_file: %q\ntoken_file: %q\n", Node, s.Vault.Address(), s.Vault.CAFile(), token)
 	script := fmt.Sprintf("#!/bin/sh\nexec active-response/bin/vault-seal.installed -config '%s'\n", config)
 	return errors.Join(
 		os.WriteFile(config, []byte(text), 0o600),
 		os.WriteFile(filepath.Join(bin, "vault-seal"), []byte(script), 0o750),
 	)
-}
-
-func (s *Site) installed(context.Context) error {
-	if s.cfg.Installed == nil {
-		return nil
-	}
-	return s.cfg.Installed(s)
 }
 
 func (s *Site) startManager(ctx context.Context) error {
@@ -213,6 +239,7 @@ clusters:
       - {name: %s, address: %q, agent: %q}
     audit_devices:
       - {name: file/, hashed: false}
+lookup: {timeout: 10s} # a busy machine takes long
 decide:
   rules: %s
   seal: %s
@@ -223,15 +250,17 @@ publish:
   seen_within: %s
 store:
   dir: %q
+control:
+  socket: %q
 `, s.ManagerHome(), s.Manager.URL(), s.Manager.CAFile(), apiUser, password,
 		Cluster, s.Vault.CAFile(), token, Node, s.Vault.Address(), Agent,
-		set.Rules, set.Seal, set.SealsPerDay, s.Path("halt"), set.Publish, set.SeenWithin, set.Store)
+		set.Rules, set.Seal, set.SealsPerDay, s.Path("halt"), set.Publish, set.SeenWithin, set.Store, s.Path("control.sock"))
 	path := s.Path("config.yml")
 	return path, os.WriteFile(path, []byte(text), 0o640)
 }
 
 // stopTime bounds the end of Vault.
-const stopTime = 10 * time.Second
+const stopTime = time.Minute
 
 // Stop ends everything, the last first.
 func (s *Site) Stop() error {

@@ -163,8 +163,7 @@ func (r *run) event(frame []byte) {
 // mount gives the journal a file system of its own, where that is allowed.
 func (r *run) mount(s *site.Site) error {
 	r.store, r.journal = s.Path("state"), s.Journal()
-	// Where the users of an installation exist, its folders are theirs; here all runs as one user.
-	if err := errors.Join(os.MkdirAll(r.store, 0o700), os.Chown(r.journal, os.Geteuid(), os.Getegid())); err != nil {
+	if err := os.MkdirAll(r.store, 0o700); err != nil {
 		return err
 	}
 	err := mountOver(r.journal, journalSize)
