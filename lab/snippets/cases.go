@@ -71,7 +71,7 @@ func parseCases(file, text string) ([]Case, error) {
 				return nil, fmt.Errorf("%s: %w", file, err)
 			}
 			out = append(out, cases...)
-			section = caseSection{name: line[1 : len(line)-1]}
+			section = caseSection{name: line[1 : len(line)-1], keys: map[string]bool{}}
 			if seen[section.name] {
 				return nil, fmt.Errorf("%s:%d: section %q stands there twice", file, i+1, section.name)
 			}
@@ -92,6 +92,7 @@ func parseCases(file, text string) ([]Case, error) {
 type caseSection struct {
 	name                 string
 	cases                []Case
+	keys                 map[string]bool
 	rule, alert, decoder string
 }
 
@@ -104,6 +105,13 @@ func (s *caseSection) add(file string, lineNumber int, line string) error {
 	if strings.Contains(value, " ;") {
 		return errors.New("runtests.py (Python's ConfigParser) takes what follows \" ;\" for a comment")
 	}
+	if strings.Contains(value, "%") {
+		return errors.New("Python's ConfigParser refuses \"%\" unless it is a raw one")
+	}
+	if s.keys[key] {
+		return fmt.Errorf("the key %q stands twice in its section, which ConfigParser refuses", key)
+	}
+	s.keys[key] = true
 	switch m := logKey.FindStringSubmatch(key); {
 	case m != nil:
 		s.cases = append(s.cases, Case{File: file, Line: lineNumber, Section: s.name, Log: value, Must: m[1] == "pass"})

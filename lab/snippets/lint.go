@@ -94,6 +94,9 @@ func lintRule(r Rule) []string {
 	if r.Description == "" {
 		out = append(out, "no description")
 	}
+	if !strings.HasSuffix(r.Outer, ",") {
+		out = append(out, fmt.Sprintf("the file's group %q does not end with a comma, so that the rule's own runs into it", r.Outer))
+	}
 	for _, c := range r.Fields {
 		out = append(out, lintCondition(c)...)
 	}
@@ -129,7 +132,7 @@ func lintCondition(c Condition) []string {
 		out = append(out, fmt.Sprintf("negate on %s never matches where the field is absent", c.Name))
 	}
 	if strings.Contains(","+staticNames+",", ","+strings.ToLower(c.Name)+",") {
-		out = append(out, fmt.Sprintf("%s is a static field: analysisd does not start", c.Name))
+		out = append(out, fmt.Sprintf("%s is a static field: analysisd does not start, or never matches it", c.Name))
 	}
 	if anchored.MatchString(c.Name) && !isAnchored(c) {
 		out = append(out, fmt.Sprintf("the pattern %q of %s is not anchored", c.Pattern, c.Name))
@@ -141,14 +144,15 @@ func lintCondition(c Condition) []string {
 }
 
 // staticNames are the names that <field> must not have (rules.c:3189).
-const staticNames = "srcip,dstip,srcport,dstport,protocol,action,srcuser,dstuser,user,id,status,url,data,extra_data,system_name"
+// systemname loads, and never matches.
+const staticNames = "srcip,dstip,srcport,dstport,protocol,action,srcuser,dstuser,user,id,status,url,data,extra_data,system_name,systemname"
 
 // isAnchored reports whether every alternative is bound to the beginning, and to the end unless the
 // value goes on freely by intent (hashes).
 func isAnchored(c Condition) bool {
 	if c.Type == "pcre2" {
 		// \S stands for "there is one".
-		return c.Pattern == `\S` || strings.HasPrefix(c.Pattern, "^") && strings.HasSuffix(c.Pattern, "$")
+		return c.Pattern == `\S` || strings.HasPrefix(c.Pattern, "^") && strings.HasSuffix(c.Pattern, "$") && !hasAlternatives(c.Pattern)
 	}
 	for alternative := range strings.SplitSeq(c.Pattern, "|") {
 		if !strings.HasPrefix(alternative, "^") || !strings.HasSuffix(alternative, "$") {
@@ -156,6 +160,27 @@ func isAnchored(c Condition) bool {
 		}
 	}
 	return true
+}
+
+// hasAlternatives reports whether a "|" stands outside all parentheses, where "^a|b$" binds each side at
+// one end only.
+func hasAlternatives(pattern string) bool {
+	depth := 0
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case '|':
+			if depth == 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func lintElement(e *osxml.Element) []string {

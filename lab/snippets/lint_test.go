@@ -28,6 +28,10 @@ func TestLinterSpeaks(t *testing.T) {
 		"type unanchored":   {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="type">request</field><description>d</description></rule>`), "not anchored"},
 		"one alternative":   {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="request.operation">^read$|list</field><description>d</description></rule>`), "not anchored"},
 		"operation pcre2":   {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="request.operation" type="pcre2">^update</field><description>d</description></rule>`), "not anchored"},
+		"two patterns":      {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="request.operation" type="pcre2">^read|list$</field><description>d</description></rule>`), "not anchored"},
+		"negate, shouted":   {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="error" negate="YES">x</field><description>d</description></rule>`), "negate"},
+		"never matches":     {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="systemname">x</field><description>d</description></rule>`), "static"},
+		"outer runs on":     {map[string]string{"rules/r.xml": `<group name="vault">` + base + `</group>`}, "the file's group"},
 		"OS_Regex dot":      {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><field name="error">.+</field><description>d</description></rule>`), "OS_Regex"},
 		"group runs on":     {rule(`<rule id="100601" level="3"><if_sid>100600</if_sid><description>d</description><group>own</group></rule>`), "comma"},
 		"silenced":          {rule(`<rule id="100601" level="0"><if_sid>100600</if_sid><field name="request.path">x</field><description>d</description></rule>`), "silences"},
@@ -100,6 +104,8 @@ func TestCasesAreReadAsWazuhReadsThem(t *testing.T) {
 		"no log":         "[one]\nrule = 7\nalert = 3\ndecoder = json\n",
 		"no section":     "log 1 pass = a\n",
 		"unknown key":    "[one]\nlogs = a\n",
+		"key twice":      "[one]\nlog 1 pass = a\nlog 1 pass = b\nrule = 7\nalert = 3\ndecoder = json\n",
+		"interpolated":   "[one]\nlog 1 pass = a%20b\nrule = 7\nalert = 3\ndecoder = json\n",
 		"cut as comment": "[one]\nlog 1 pass = a ; b\nrule = 7\nalert = 3\ndecoder = json\n",
 	} {
 		if _, err := parseCases("x.ini", text); err == nil {

@@ -47,8 +47,9 @@ type Rule struct {
 	MatchedSID int
 	// Frequency is 0 for a rule that counts nothing.
 	Frequency int
-	// Groups are the file's outer group and the rule's own.
+	// Groups are the file's outer group and the rule's own. Outer is how the file writes its own.
 	Groups      []string
+	Outer       string
 	Description string
 	MITRE       []string
 	Fields      []Condition
@@ -123,7 +124,7 @@ func (p *Pack) addRules(file string, roots []*osxml.Element) error {
 }
 
 func readRule(e *osxml.Element, outer string) (Rule, error) {
-	r := Rule{Element: e, Description: childText(e, "description")}
+	r := Rule{Element: e, Outer: outer, Description: childText(e, "description")}
 	var err error
 	if r.ID, err = attributeNumber(e, "id"); err != nil {
 		return r, err
@@ -165,7 +166,7 @@ func readCondition(e *osxml.Element) Condition {
 	c.Name, _ = e.Attribute("name")
 	c.Type, _ = e.Attribute("type")
 	negate, _ := e.Attribute("negate")
-	c.Negated = negate == "yes"
+	c.Negated = strings.EqualFold(negate, "yes")
 	return c
 }
 
