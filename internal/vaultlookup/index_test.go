@@ -2,6 +2,7 @@ package vaultlookup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -225,7 +226,7 @@ func TestIndexFileIsChecked(t *testing.T) {
 		"of the future":  {`{"v":2,"devices":{"file":{"hashes":{"a":"hmac-sha256:1"}}}}`, 0o600, true},
 	} {
 		file := filepath.Join(t.TempDir(), "index")
-		if err := os.WriteFile(file, []byte(c.content), c.mode); err != nil {
+		if err := errors.Join(os.WriteFile(file, []byte(c.content), 0o600), os.Chmod(file, c.mode)); err != nil { // whatever the umask
 			t.Fatal(err)
 		}
 		r, err := New(Options{Vaults: resolver(t, nil, fake).opts.Vaults, HashedDevices: []string{"file"}, Index: &IndexOptions{File: file}})
