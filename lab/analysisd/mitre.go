@@ -159,3 +159,9 @@ func texts(list []string) *cjson.Value {
 	}
 	return v
 }
+
+// KnowsTechnique reports whether the lab's part of ATT&CK has a technique.
+func KnowsTechnique(id string) bool {
+	_, ok := attackTechnique(id)
+	return ok
+}

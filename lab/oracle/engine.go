@@ -5,12 +5,15 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +28,24 @@ type engineCase struct {
 	Steps    []engineStep
 	Expected []engineExpectation
 	Log      []string
+}
+
+// incomplete says why there is nothing to compare, for a case of a form that the lab does not know.
+func (c *engineCase) incomplete() string {
+	switch {
+	case c.Ruleset == "":
+		return "it names no ruleset"
+	case len(c.Steps) == 0:
+		return "it has no steps"
+	case len(c.Expected) != len(c.Steps):
+		return fmt.Sprintf("it has %d steps and expects the outcome of %d", len(c.Steps), len(c.Expected))
+	}
+	for i, s := range c.Steps {
+		if s.Frame == nil && s.B64 == "" {
+			return fmt.Sprintf("its step %d has neither frame nor frame_b64", i)
+		}
+	}
+	return ""
 }
 
 type engineStep struct {
@@ -67,7 +88,28 @@ func (l *recordedLine) UnmarshalJSON(data []byte) error {
 type rulesetConfig struct {
 	Stock           bool
 	LogAlertLevel   int            `json:"log_alert_level"`
+	EmailAlertLevel int            `json:"email_alert_level"`
+	MemorySize      int            `json:"memory_size"`
 	InternalOptions map[string]int `json:"internal_options"`
+}
+
+// options are the settings of the daemon that loads the ruleset.
+func (c rulesetConfig) options() analysisd.Options {
+	return analysisd.Options{LogAlertLevel: c.LogAlertLevel, EmailAlertLevel: c.EmailAlertLevel, MemorySize: c.MemorySize}
+}
+
+// unknownOption names an internal option that the lab does not have, or none.
+func (c rulesetConfig) unknownOption() string {
+	for _, name := range slices.Sorted(maps.Keys(c.InternalOptions)) {
+		switch name {
+		case "analysisd.decoder_order_size", "analysisd.default_timeframe",
+			// The lab has one of each, as the recorder had.
+			"analysisd.event_threads", "analysisd.rule_matching_threads":
+		default:
+			return name
+		}
+	}
+	return ""
 }
 
 // comparedLine takes out of a line of alerts.json or archives.json what differs between two runs
@@ -83,8 +125,30 @@ var (
 	lineID   = regexp.MustCompile(`"manager":\{"name":("[^"]*")\},"id":"[^"]*"`)
 )
 
-// epoch is when the first step of a case comes. Any time would do that is not near the turn of an
-// hour, when firedtimes begin anew.
+// clock tells when each step came to the daemon: its archive line says so. Rules may ask for the time
+// of day, and windows are counted in the full seconds of that clock. A step without such a line came
+// at_ms after the first.
+func (c *engineCase) clock() []time.Time {
+	base := epoch()
+	stamps := make([]time.Time, len(c.Steps))
+	for i := len(c.Steps) - 1; i >= 0; i-- {
+		for _, line := range c.Expected[i].Archive {
+			if at := stampOf(string(line)); !at.IsZero() {
+				stamps[i] = at
+				base = at.Add(-time.Duration(c.Steps[i].AtMS) * time.Millisecond)
+			}
+		}
+	}
+	for i, s := range c.Steps {
+		if stamps[i].IsZero() {
+			stamps[i] = base.Add(time.Duration(s.AtMS) * time.Millisecond)
+		}
+	}
+	return stamps
+}
+
+// epoch is when the first step of a case comes that does not tell. Any time would do that is not near
+// the turn of an hour, when firedtimes begin anew.
 func epoch() time.Time { return time.Date(2026, 11, 24, 14, 5, 0, 0, time.UTC) }
 
 // ruleset is a loaded ruleset of the recordings.
@@ -97,15 +161,17 @@ type ruleset struct {
 
 func loadRuleset(dir string) (*ruleset, error) {
 	out := &ruleset{}
-	data, err := os.ReadFile(filepath.Join(dir, "ruleset.json"))
+	data, err := readFile(filepath.Join(dir, "ruleset.json"))
 	if err != nil {
-		return nil, fmt.Errorf("read a ruleset of the recordings: %w", err)
+		return nil, err
 	}
 	if err := json.Unmarshal(data, &out.config); err != nil {
 		return nil, fmt.Errorf("read %s/ruleset.json: %w", dir, err)
 	}
 	home := os.DirFS(dir)
-	src := analysisd.Sources{Files: etc{home}, Stock: out.config.Stock, DecoderOrderSize: out.config.InternalOptions["analysisd.decoder_order_size"]}
+	src := analysisd.Sources{Files: etc{home}, Stock: out.config.Stock,
+		DecoderOrderSize: out.config.InternalOptions["analysisd.decoder_order_size"],
+		DefaultTimeframe: out.config.InternalOptions["analysisd.default_timeframe"]}
 	for _, kind := range []string{"decoders", "rules", "lists"} {
 		entries, err := fs.ReadDir(home, kind)
 		if err != nil {
@@ -117,7 +183,7 @@ func loadRuleset(dir string) (*ruleset, error) {
 				return nil, fmt.Errorf("read a ruleset of the recordings: %w", err)
 			}
 			out.text += string(data)
-			if kind == "lists" {
+			if kind == "lists" && !strings.HasSuffix(entry.Name(), ".cdb") {
 				src.Lists = append(src.Lists, "etc/lists/"+entry.Name())
 			}
 		}
@@ -142,38 +208,89 @@ type etc struct{ fs.FS }
 func (e etc) Open(name string) (fs.File, error) { return e.FS.Open(strings.TrimPrefix(name, "etc/")) }
 
 func runEngine(dir string, m *Mutator, report *Report) error {
-	if err := runEngineCases(dir, m, report); err != nil {
+	if err := runEngineCases(dir, m, report); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return runLoad(filepath.Join(dir, "load.jsonl"), m, report)
 }
 
 func runEngineCases(dir string, m *Mutator, report *Report) error {
-	rulesets := map[string]*ruleset{}
+	rulesets := rulesetCache{dir: filepath.Join(dir, "rulesets"), known: map[string]*ruleset{}}
+	number := 0
 	return eachLine(filepath.Join(dir, "cases.jsonl"), func(line []byte) error {
+		number++
 		var c engineCase
 		if err := json.Unmarshal(line, &c); err != nil {
-			return fmt.Errorf("read a case: %w", err)
+			report.Uncompared(fmt.Sprintf("line %d of cases.jsonl", number), err.Error())
+			return nil
 		}
-		rs := rulesets[c.Ruleset]
-		if rs == nil {
-			var err error
-			if rs, err = loadRuleset(filepath.Join(dir, "rulesets", c.Ruleset)); err != nil {
-				return err
-			}
-			rulesets[c.Ruleset] = rs
-		}
-		if reason := rs.lacks(c.firedRules()...); reason != "" {
+		if reason := c.incomplete(); reason != "" {
 			report.Uncompared(c.Name, reason)
 			return nil
 		}
-		difference, err := replay(&c, rs, m)
-		if err != nil {
-			return fmt.Errorf("case %s: %w", c.Name, err)
+		rs, reason, err := rulesets.load(c.Ruleset)
+		switch {
+		case reason != "":
+			report.Uncompared(c.Name, reason)
+			return nil
+		case err != nil:
+			report.Differ(c.Name, err.Error())
+			return nil
 		}
-		report.settle(c.Name, difference, "")
+		if reason = rs.lacks(c.firedRules()...); reason == "" {
+			reason = c.unknownTechnique()
+		}
+		if reason != "" {
+			report.Uncompared(c.Name, reason)
+			return nil
+		}
+		report.settle(c.Name, orPanic(func() string {
+			difference, err := replay(&c, rs, m)
+			if err != nil {
+				return err.Error()
+			}
+			return difference
+		}), "")
 		return nil
 	})
+}
+
+// orPanic makes a panic of the lab the difference of the one case that causes it.
+func orPanic(compare func() string) (difference string) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			difference = fmt.Sprintf("the lab panicked: %v", cause)
+		}
+	}()
+	return compare()
+}
+
+// rulesetCache loads each ruleset once.
+type rulesetCache struct {
+	dir   string
+	known map[string]*ruleset
+}
+
+// load gives a ruleset. reason says why what was recorded with it cannot be compared; an error, that
+// the lab refuses what the real daemon took.
+func (c *rulesetCache) load(name string) (rs *ruleset, reason string, err error) {
+	rs, known := c.known[name]
+	if !known {
+		rs, err = loadRuleset(filepath.Join(c.dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, "its ruleset is not among the recordings: " + err.Error(), nil
+		case errors.Is(err, analysisd.ErrLacking):
+			return nil, err.Error(), nil
+		case err != nil:
+			return nil, "", err
+		}
+		c.known[name] = rs
+	}
+	if option := rs.config.unknownOption(); option != "" {
+		return nil, "the lab does not have the internal option " + option, nil
+	}
+	return rs, "", nil
 }
 
 // firedRules lists the ids of the rules that a case expects.
@@ -188,6 +305,27 @@ func (c *engineCase) firedRules() []string {
 	}
 	return ids
 }
+
+// unknownTechnique says why a case cannot be compared whose alerts name a technique of ATT&CK that
+// is not in the lab's part of that table.
+func (c *engineCase) unknownTechnique() string {
+	for _, e := range c.Expected {
+		for _, line := range e.Alerts {
+			found := lineTechniques.FindStringSubmatch(string(line))
+			if found == nil {
+				continue
+			}
+			for _, id := range strings.Split(found[1], ",") {
+				if id = strings.Trim(id, `"`); strings.HasPrefix(id, "T") && !analysisd.KnowsTechnique(id) {
+					return "the lab's part of ATT&CK does not have " + id
+				}
+			}
+		}
+	}
+	return ""
+}
+
+var lineTechniques = regexp.MustCompile(`"mitre":\{"id":\[([^\]]*)\]`)
 
 // lineRule finds the rule in a line of archives.json, which begins with it.
 var lineRule = regexp.MustCompile(`^\{"timestamp":"[^"]*","rule":\{.*?"id":"(\d+)"`)
@@ -208,7 +346,8 @@ func (rs *ruleset) lacks(ids ...string) string {
 
 // replay runs the steps of a case and gives the differences.
 func replay(c *engineCase, rs *ruleset, m *Mutator) (string, error) {
-	engine := analysisd.NewEngine(rs.rules, analysisd.Options{LogAlertLevel: rs.config.LogAlertLevel})
+	engine := analysisd.NewEngine(rs.rules, rs.config.options())
+	clock := c.clock()
 	var inputs []string
 	for _, s := range c.Steps {
 		datagram, err := s.datagram()
@@ -220,8 +359,8 @@ func replay(c *engineCase, rs *ruleset, m *Mutator) (string, error) {
 	change := m.For(rs.text, inputs...)
 	var differences []string
 	log := append([]string{}, rs.lines...)
-	for i, s := range c.Steps {
-		res := engine.Process([]byte(change.Text(inputs[i])), epoch().Add(time.Duration(s.AtMS)*time.Millisecond))
+	for i := range c.Steps {
+		res := engine.Process([]byte(change.Text(inputs[i])), clock[i])
 		log = append(log, res.Log...)
 		for _, part := range []struct {
 			what string

@@ -38,28 +38,43 @@ func runLoad(path string, m *Mutator, report *Report) error {
 	if err != nil {
 		return err
 	}
+	number := 0
 	return eachLine(path, func(line []byte) error {
+		number++
 		var c loadCase
 		if err := json.Unmarshal(line, &c); err != nil {
-			return fmt.Errorf("read a case of load.jsonl: %w", err)
+			report.Uncompared(fmt.Sprintf("line %d of load.jsonl", number), err.Error())
+			return nil
 		}
-		name := "load/" + c.Name
 		c.change(m)
-		difference, reason, err := replayLoad(&c, filepath.Dir(path))
-		if err != nil {
-			return fmt.Errorf("case %s: %w", name, err)
-		}
-		report.settle(name, difference, reason)
+		reason := ""
+		difference := orPanic(func() string {
+			difference, why, err := replayLoad(&c, filepath.Dir(path))
+			if err != nil {
+				return err.Error()
+			}
+			reason = why
+			return difference
+		})
+		report.settle("load/"+c.Name, difference, reason)
 		return nil
 	})
 }
+
+// sizeAttribute finds the attributes of rules that are numbers, other than the id.
+var sizeAttribute = regexp.MustCompile(`\b(?:maxsize|timeframe|frequency|ignore|level|accuracy|noalert)\s*=\s*["']([^"']*)["']`)
 
 // change mutates the numbers of a case, so that the ids of its rules are others.
 func (c *loadCase) change(m *Mutator) {
 	if c.Stock {
 		return
 	}
-	change := m.For("", c.Rules, c.Probe)
+	// Numbers whose size counts stay, as do those of messages about them.
+	var keep []string
+	for _, size := range sizeAttribute.FindAllStringSubmatch(c.Rules, -1) {
+		keep = append(keep, size[1])
+	}
+	change := m.For(strings.Join(keep, " "), c.Rules, c.Probe)
 	for _, text := range []*string{&c.Decoders, &c.Rules, &c.ExtraConf, &c.Probe} {
 		*text = change.Text(*text)
 	}
@@ -97,6 +112,12 @@ func replayLoad(c *loadCase, dir string) (difference, reason string, err error) 
 		src.Files = home
 	}
 	rules, log, loadErr := analysisd.Load(src)
+	if errors.Is(loadErr, analysisd.ErrLacking) {
+		return "", loadErr.Error(), nil
+	}
+	if errors.Is(loadErr, fs.ErrNotExist) {
+		return "", "its files are not among the recordings: " + loadErr.Error(), nil
+	}
 	var got []string
 	if loadErr == nil {
 		res := analysisd.NewEngine(rules, analysisd.Options{}).Process([]byte(c.Probe), epoch())
