@@ -106,7 +106,7 @@ func (s *caseSection) add(file string, lineNumber int, line string) error {
 		return errors.New("runtests.py (Python's ConfigParser) takes what follows \" ;\" for a comment")
 	}
 	if strings.Contains(value, "%") {
-		return errors.New("Python's ConfigParser refuses \"%\" unless it is a raw one")
+		return errors.New("a \"%\" is refused by Python's ConfigParser unless it is a raw one")
 	}
 	if s.keys[key] {
 		return fmt.Errorf("the key %q stands twice in its section, which ConfigParser refuses", key)
