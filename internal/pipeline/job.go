@@ -76,7 +76,7 @@ func (p *Pipeline) judge(j *job, look *look) {
 		j.commit.Incidents = append(j.commit.Incidents, *n)
 	}
 	for _, gap := range j.Gaps {
-		p.log.WithFields(logrus.Fields{"source": gap.Source, "file": gap.File, "reason": gap.Reason, "bytes": gap.Bytes}).Error("follow: alerts were lost")
+		p.log.WithFields(logrus.Fields{"source": gap.Source, "file": gap.File, "offset": gap.Offset, "reason": gap.Reason, "bytes": gap.Bytes}).Error("follow: alerts were lost")
 		p.seen.Lost(gap.Gap)
 		p.publish(j, event.Lost(gap.Gap, gap.Behind), time.Time{})
 	}

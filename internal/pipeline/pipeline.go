@@ -94,6 +94,7 @@ type Batch struct {
 // Gap is a place where lines are known to be lost.
 type Gap struct {
 	event.Gap
+	Offset int64  // where it begins in its file
 	Behind string // the bookmark right behind it: read again, the same gap has the same
 }
 

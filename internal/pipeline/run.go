@@ -129,7 +129,7 @@ func (f *Followed) Next(ctx context.Context) (Batch, error) {
 	batch := Batch{Source: string(got.After.Source), Bookmark: got.After.String()}
 	for _, item := range got.Items {
 		if item.Gap != nil {
-			batch.Gaps = append(batch.Gaps, Gap{Behind: item.After.String(), Gap: event.Gap{
+			batch.Gaps = append(batch.Gaps, Gap{Behind: item.After.String(), Offset: item.Gap.Offset, Gap: event.Gap{
 				Source: string(item.Source), File: item.Gap.File, Reason: string(item.Gap.Reason), Bytes: item.Gap.Bytes,
 			}})
 			continue
