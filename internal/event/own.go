@@ -19,6 +19,15 @@ func Lost(gap Gap, bookmark string) Event {
 	}
 }
 
+// Dropped makes the event about alerts that stay with the identity that they were decided with at first, since more of
+// them waited for a better one than may wait. first tells the first of them.
+func Dropped(n, most int, first alert.Key) Event {
+	return Event{
+		V: Version, Kind: KindFault, ID: IDOf(KindFault, "late", first.String()),
+		Sentence: fmt.Sprintf("Too many alerts waited for Vault, or for its hashed accessors, to say who it was: %d of them stay as they were decided at first (at most %d wait).", n, most),
+	}
+}
+
 // Intruder makes the event about a request with our own token that was not ours.
 func Intruder(a *alert.Alert) Event {
 	record := a.Record

@@ -28,6 +28,7 @@ func (m *Metrics) declare() {
 	m.verdicts = m.counter("verdicts_total", "What the screen took alerts for.", label{"verdict", words(screen.Verdicts())})
 	m.rungs = m.counter("identities_total", "Decided alerts by the rung of the ladder that their identity stands on.", label{"rung", rungs()})
 	m.reasons = m.counter("identity_reasons_total", "Decided alerts by the reason why their identity is not better than it is.", label{"reason", reasons()})
+	m.dropped = m.plain("late_dropped_total", "Alerts that stay with the identity they were decided with, because too many waited for a better one.")
 	m.decisions = m.counter("decisions_total", "Decided alerts by what is done.", label{"action", actions()})
 	m.held = m.counter("held_total", "Actions that a guard held back, by guard; several guards may hold one action.", label{"guard", guards()})
 	m.events = m.counter("events_total", "Events that the line put into the outbox; those about responses are counted as responses.",

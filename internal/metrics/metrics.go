@@ -35,7 +35,7 @@ type Metrics struct {
 	batches, faults, refusals, plans, deliveries, forgotten, reloads                   *prometheus.CounterVec
 	commit                                                                             prometheus.Histogram
 	latency                                                                            *prometheus.HistogramVec
-	sent, resent, seen, outboxFailed                                                   prometheus.Counter
+	sent, resent, seen, outboxFailed, dropped                                          prometheus.Counter
 
 	mu       sync.Mutex
 	failing  string
@@ -145,6 +145,9 @@ func (m *Metrics) Lost(gap event.Gap) {
 	m.gap = m.now()
 	m.mu.Unlock()
 }
+
+// Dropped counts alerts that wait no longer for a better identity.
+func (m *Metrics) Dropped(alerts int) { m.dropped.Add(float64(alerts)) }
 
 // Kept counts a batch that was kept, or an attempt that failed.
 func (m *Metrics) Kept(took time.Duration, err error) {

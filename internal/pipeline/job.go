@@ -86,6 +86,7 @@ func (p *Pipeline) judge(j *job, look *look) {
 		p.publish(j, event.Intruder(intruder), intruder.Timestamp)
 	}
 	j.commit.Settled = settled
+	p.keepDropped(j, look.now)
 	j.commit.Own = p.deps.Screen.TakeFresh()
 	j.result.Events, j.result.Intents = len(j.commit.Events), len(j.commit.Intents)
 }

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"custom-vault/internal/alert"
+	"custom-vault/internal/event"
 	"custom-vault/internal/identity"
 	"custom-vault/internal/store"
 )
@@ -21,6 +23,9 @@ const (
 // had not caught up. It belongs to the line's one goroutine.
 type late struct {
 	waiting []waiting
+	dropped int // given up since that was last told
+	first   alert.Key
+	told    time.Time
 }
 
 type waiting struct {
@@ -35,9 +40,27 @@ func (l *late) add(d Decided, now time.Time) {
 	}
 	d.Line.Text = nil // it may be megabytes, and was read
 	if len(l.waiting) >= maxLate {
+		if l.dropped++; l.dropped == 1 {
+			l.first = l.waiting[0].decided.Alert.Key
+		}
 		l.waiting = l.waiting[1:]
 	}
 	l.waiting = append(l.waiting, waiting{decided: d, since: now})
+}
+
+// tellDropped is how often it is told at the most that alerts were given up.
+const tellDropped = time.Minute
+
+// keepDropped says how many alerts were given up because too many waited.
+func (p *Pipeline) keepDropped(j *job, now time.Time) {
+	l := &p.late
+	if l.dropped == 0 || now.Sub(l.told) < tellDropped {
+		return
+	}
+	p.log.WithField("alerts", l.dropped).Error("late: too many alerts wait for a better answer to who it was; the oldest stay as they were decided")
+	p.seen.Dropped(l.dropped)
+	p.publish(j, event.Dropped(l.dropped, maxLate, l.first), time.Time{})
+	l.dropped, l.told = 0, now
 }
 
 // again asks once more about those that wait. Without a signal that answers may be better, alerts with a hashed

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,6 +99,8 @@ func TestALateDecisionIsKeptThoughTheStoreFailed(t *testing.T) {
 func TestWaitingForABetterAnswerIsBounded(t *testing.T) {
 	t.Parallel()
 	w, _ := awayWorld(t)
+	told := new(witness)
+	w.seen = told
 	var lines []string
 	for i := range maxLate + 10 {
 		lines = append(lines, lineOf(fmt.Sprint(i), "100601", 3, "bob"))
@@ -105,6 +108,13 @@ func TestWaitingForABetterAnswerIsBounded(t *testing.T) {
 	w.handle(t, lines...)
 	if n := len(w.late.waiting); n != maxLate || w.late.waiting[0].decided.Alert.ID != "1.10" || w.late.waiting[0].decided.Text != nil {
 		t.Errorf("%d wait, the oldest is %s", n, w.late.waiting[0].decided.Alert.ID)
+	}
+	// What the bound drops is counted, and becomes an event.
+	id := event.IDOf(event.KindFault, "late", alert.KeyOf([]byte(lines[0])).String())
+	w.handle(t)
+	w.handle(t)
+	if body := w.outbox(t)[id]; told.times["dropped 10"] != 1 || !strings.Contains(body, "10 of them") || told.times["published fault about=false"] != 1 {
+		t.Errorf("told %v; the event: %s", told.times, body)
 	}
 	w.clock.pass(lateTime - time.Second)
 	w.insistLate(t.Context(), true)

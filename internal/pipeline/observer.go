@@ -28,6 +28,8 @@ type Observer interface {
 	// Seen is an event of ours that was met again in alerts.json.
 	Seen(id string, at time.Time)
 	Lost(gap event.Gap)
+	// Dropped is alerts that wait no longer for a better identity, because too many did.
+	Dropped(alerts int)
 	// Kept is a batch that was kept, and how long its commit took; err says that the attempt failed and is repeated.
 	Kept(took time.Duration, err error)
 }
@@ -42,6 +44,7 @@ func (nobody) Arrived(string, *alert.Alert, bool)                               
 func (nobody) Judged(screen.Verdict)                                                   {}
 func (nobody) Decided(*alert.Alert, identity.Identity, escalation.Decision, time.Time) {}
 func (nobody) Published(event.Kind, string, time.Time)                                 {}
+func (nobody) Dropped(int)                                                             {}
 func (nobody) Seen(string, time.Time)                                                  {}
 func (nobody) Lost(event.Gap)                                                          {}
 func (nobody) Kept(time.Duration, error)                                               {}

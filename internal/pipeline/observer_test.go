@@ -37,6 +37,7 @@ func (w *witness) Passed(s string)                   { w.note("%s passed", s) }
 func (w *witness) Judged(v screen.Verdict)           { w.note("judged %s", v) }
 func (w *witness) Seen(string, time.Time)            { w.note("seen") }
 func (w *witness) Lost(g event.Gap)                  { w.note("lost %s", g.Reason) }
+func (w *witness) Dropped(n int)                     { w.note("dropped %d", n) }
 func (w *witness) Arrived(s string, _ *alert.Alert, first bool) {
 	w.note("%s arrived first=%t", s, first)
 }
