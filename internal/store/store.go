@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite" // and the driver called "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed schema.sql
@@ -55,9 +56,25 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	path := filepath.Join(dir, "state.db")
 	s := &Store{lock: lock, prepared: make(map[string]*sql.Stmt), crashed: crashOf(path)}
 	if err := s.open(ctx, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("open store %s: %w%s", path, err, hint(err)), s.Close())
 	}
 	return s, nil
+}
+
+// hint says what the operator can do about an error of SQLite's.
+func hint(err error) string {
+	var failed *sqlite.Error
+	if !errors.As(err, &failed) {
+		return ""
+	}
+	switch failed.Code() & 0xff { // the rest says more about the same
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return ": the database is damaged: move its files away and start again; what was handled, published and planned is then not known any more," +
+			" and alerts.json is read on from its end, or from --since"
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		return ": look at its disk: space, inodes, permissions, read-only remounts"
+	}
+	return ""
 }
 
 // crashOf goes by the write-ahead log, which the last connection that is closed removes.
@@ -77,10 +94,10 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if _, err = sqlite.Fdatasync(true); err != nil {
 		return err
 	}
-	if s.writer, err = connect(path, 1); err != nil {
+	if s.writer, err = connect(path, 1, writerCache); err != nil {
 		return err
 	}
-	if s.reader, err = connect(path, 4); err != nil {
+	if s.reader, err = connect(path, 4, readerCache); err != nil {
 		return err
 	}
 	if err = s.migrate(ctx); err != nil {
@@ -133,10 +150,17 @@ func takeLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-func connect(path string, connections int) (*sql.DB, error) {
+// Most that SQLite's page cache of each connection holds, in KiB. Readers look up keys, which are hashes and hit no page
+// twice but the upper ones; the kernel holds the rest, and a page is not in memory five times.
+const (
+	writerCache = 2000
+	readerCache = 500
+)
+
+func connect(path string, connections, cache int) (*sql.DB, error) {
 	query := url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("cache_size(-%d)", cache)},
 	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+query.Encode())
 	if err != nil {
