@@ -7,9 +7,9 @@ import (
 	"custom-vault/internal/config"
 )
 
-// What the Go runtime may hold. The program's text and SQLite's page caches, some 32 MiB, come on top of it.
+// What the Go runtime may hold. The program's text and SQLite's page caches, some 30 MiB, come on top of it.
 const (
-	baseMemory   = 48 << 20 // half as much again as is alive while a million alerts are taken
+	baseMemory   = 44 << 20 // three quarters more than is alive while a million alerts are taken
 	perIdentity  = 3 << 10  // bytes of an answer in the cache, its entity and its reach included
 	garbageShare = 50       // GOGC: the memory is the manager's, and its processors are rarely busy
 )
