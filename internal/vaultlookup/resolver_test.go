@@ -98,7 +98,7 @@ func TestRawAccessorIsLookedUp(t *testing.T) {
 	r := resolver(t, func(o *Options) { o.Places = DefaultPlaces("secret/") }, fake)
 	got := r.Resolve(context.Background(), read(bob, bobEntity))
 	want := identity.Identity{
-		V: 1, Rung: identity.RungAccessor, Confidence: identity.Confirmed, Accessor: bob,
+		V: identity.Version, Rung: identity.RungAccessor, Confidence: identity.Confirmed, Accessor: bob,
 		Token: identity.Token{
 			Type: "service", DisplayName: "userpass-bob", Path: "auth/userpass/login/bob", State: identity.StateLive, TTL: time.Hour,
 			Created: time.Unix(1795500000, 0).UTC(), Expires: time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC), Orphan: true, Renewable: true,
@@ -206,7 +206,7 @@ func TestEveryKindOfTokenAndRung(t *testing.T) {
 			c.know(fake)
 			r := resolver(t, func(o *Options) { o.Places = DefaultPlaces("secret/") }, fake)
 			id := r.Resolve(context.Background(), c.alert)
-			if id.Rung != c.rung || id.Confidence != c.confidence || id.Why != c.why || id.Token.State != c.state || id.V != 1 {
+			if id.Rung != c.rung || id.Confidence != c.confidence || id.Why != c.why || id.Token.State != c.state || id.V != identity.Version {
 				t.Errorf("rung %v, %s, %q, token %s; wanted %v, %s, %q, token %s", id.Rung, id.Confidence, id.Why, id.Token.State, c.rung, c.confidence, c.why, c.state)
 			}
 			if c.check != nil && !c.check(id) {
