@@ -62,7 +62,9 @@ type statusResponses struct {
 type statusCluster struct {
 	Name         string    `json:"name"`
 	Nodes        int       `json:"nodes"`
-	NodesAway    int       `json:"nodes_away"`
+	NodesAway    int       `json:"nodes_away"`               // left alone, since several calls in a row told nothing
+	NodesSilent  int       `json:"nodes_silent"`             // the last call told nothing
+	Silent       []string  `json:"silent_because,omitempty"` // sealed, timeout, tls …
 	TokenValid   bool      `json:"token_valid"`
 	TokenExpires time.Time `json:"token_expires,omitzero"` // zero: never, or not known
 	Renewable    bool      `json:"token_renewable"`
@@ -86,6 +88,7 @@ func (a *app) standing(ctx context.Context, configPath string) standing {
 	for _, cluster := range f.Clusters {
 		s.Clusters = append(s.Clusters, statusCluster{
 			Name: cluster.Name, Nodes: cluster.Nodes, NodesAway: cluster.Stats.Open,
+			NodesSilent: len(cluster.Stats.Silent), Silent: cluster.Stats.SilentBecause(),
 			TokenValid: cluster.Own.Valid, TokenExpires: cluster.Own.Expires, Renewable: cluster.Own.Renewable,
 		})
 	}
@@ -197,11 +200,20 @@ func (s standing) print(w io.Writer, now time.Time) error {
 	}
 	say("events", "publishing %s; %d to send, %d sent and not seen yet, %d given up", s.Publish, s.Outbox.Pending, s.Outbox.Sent, s.Outbox.Faults)
 	for _, c := range s.Clusters {
-		say("vault", "cluster %s: %d of %d nodes answer, our token is %s", c.Name, c.Nodes-c.NodesAway, c.Nodes, c.token(now))
+		say("vault", "cluster %s: %s; our token is %s", c.Name, c.nodes(), c.token(now))
 	}
 	say("store", "%.1f of %d MiB", float64(s.StoreBytes)/(1<<20), s.StoreMost>>20)
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// nodes says what came of the last call to each node. One that nobody had to ask is in no trouble that we know of.
+func (c statusCluster) nodes() string {
+	said := fmt.Sprintf("%d of %d nodes in trouble when last asked", c.NodesSilent, c.Nodes)
+	if len(c.Silent) > 0 {
+		said += " (" + strings.Join(c.Silent, ", ") + ")"
+	}
+	return said
 }
 
 func (c statusCluster) token(now time.Time) string {

@@ -2,7 +2,10 @@ package health
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"custom-vault/internal/vaultlookup"
 )
 
 // Bounds from which on something is a fault.
@@ -93,10 +96,18 @@ func assessCluster(f Facts, cluster Cluster, say sayer) {
 	switch open := cluster.Stats.Open; {
 	case open == 0:
 	case open >= cluster.Nodes:
-		say(VaultUnreachable, cluster.Name, "cluster %s: none of %d nodes answers", cluster.Name, cluster.Nodes)
+		say(VaultUnreachable, cluster.Name, "cluster %s: none of %d nodes tells who it was%s", cluster.Name, cluster.Nodes, becauseOf(cluster.Stats))
 	default:
-		say(VaultNodeAway, cluster.Name, "cluster %s: %d of %d nodes do not answer", cluster.Name, open, cluster.Nodes)
+		say(VaultNodeAway, cluster.Name, "cluster %s: %d of %d nodes tell nothing%s", cluster.Name, open, cluster.Nodes, becauseOf(cluster.Stats))
 	}
+}
+
+// becauseOf says what the nodes that tell nothing answered: a sealed node does answer.
+func becauseOf(stats vaultlookup.Stats) string {
+	if len(stats.Silent) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(stats.SilentBecause(), ", ") + ")"
 }
 
 // expiresSoon is how much time a token that is being renewed never comes down to: it is renewed at a third of its

@@ -206,6 +206,23 @@ func (l *losses) Lost(path string, _ time.Time) {
 	l.paths = append(l.paths, path)
 }
 
+func TestASealedNodeIsCountedAsOneThatTellsNothing(t *testing.T) {
+	t.Parallel()
+	fake := start(t)
+	bobs(fake)
+	r := resolver(t, nil, fake)
+	fake.Seal(true)
+	r.Resolve(context.Background(), read(bob, bobEntity))
+	if stats := r.Stats(); !slices.Equal(stats.SilentBecause(), []string{"sealed"}) {
+		t.Errorf("sealed: %+v", stats)
+	}
+	fake.Seal(false)
+	r.Resolve(context.Background(), read(bob, bobEntity))
+	if stats := r.Stats(); len(stats.Silent) != 0 {
+		t.Errorf("unsealed: %+v", stats)
+	}
+}
+
 func TestLostAnswersAreTold(t *testing.T) {
 	t.Parallel()
 	fake := start(t)

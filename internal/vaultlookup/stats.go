@@ -2,6 +2,7 @@ package vaultlookup
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"custom-vault/internal/vaultclient"
@@ -11,7 +12,8 @@ import (
 type Stats struct {
 	Calls    map[string]int64              // by kind of path: auth/token/lookup-accessor, identity/entity/id, …
 	Failures map[vaultclient.Failure]int64 // by name
-	Open     int                           // addresses that are not asked, because they did not answer
+	Open     int                           // addresses that are left alone, because several calls in a row told nothing
+	Silent   []vaultclient.Failure         // why the last call told nothing, of each address of which it did not
 	Cached   int                           // accessors in the cache
 	Indexed  int                           // hashes in the index
 }
@@ -26,11 +28,26 @@ func (r *Resolver) Stats() Stats {
 		if !n.breaker.IsClosed() {
 			s.Open++
 		}
+		if last, ok := n.last.Load().(vaultclient.Failure); ok && last.AnswersNothing() {
+			s.Silent = append(s.Silent, last)
+		}
 	}
 	if r.index != nil {
 		s.Indexed = r.index.size()
 	}
 	return s
+}
+
+// SilentBecause names the reasons in Silent, each once.
+func (s Stats) SilentBecause() []string {
+	var names []string
+	for _, failure := range s.Silent {
+		if name := string(failure); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Paths lists the paths, as prefixes, that this package asks Vault for: a request with our token for any other one is
