@@ -32,7 +32,7 @@ func newAlert(opts *options) *cobra.Command {
 		Long: `Take one alert, a line of alerts.json in a file, through the same stages as the daemon does. It is kept, published
 and acted on as the configuration says; with --dry-run it is only shown, and Vault is asked who it was. Without
 --dry-run the daemon must not be running, since it owns the store.
-` + exitHelp,
+` + exitHelpAlert,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(opts)

@@ -11,14 +11,30 @@ const (
 	exitUnknown      = 4 // nobody is known by that name
 	exitUnreachable  = 5 // Vault or the Wazuh API cannot be reached
 	exitNotPermitted = 6 // our own token or user may not
-	exitHeld         = 7 // held by a guard
-	exitPartly       = 8 // partly done, or not proved
 )
 
-const exitHelp = `
+// What the help of each command promises of its exit codes.
+const (
+	exitHelp = `
 EXIT STATUS
-  0 done, 1 failed, 2 usage or configuration, 3 the token is dead (revoked or expired), 4 unknown,
-  5 Vault or the Wazuh API is unreachable, 6 not permitted, 7 held by a guard, 8 partly done or unproved`
+  0 done, 1 failed, 2 usage or configuration`
+
+	exitHelpAlert = `
+EXIT STATUS
+  0 done, also where Vault could not be asked or a guard held a response back: the output says so
+  1 failed
+  2 usage or configuration, or FILE holds no alert of ours`
+
+	exitHelpLookup = `
+EXIT STATUS
+  0 alive and known
+  1 failed
+  2 usage or configuration
+  3 the token is gone: revoked, expired, used up, or never was
+  4 unknown: the hash is in no index, Vault has no such entity
+  5 Vault does not answer
+  6 our own token may not ask, or is invalid`
+)
 
 // exitError is an error with its exit code. An err of nil says that everything was printed already.
 type exitError struct {

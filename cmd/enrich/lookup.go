@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +30,7 @@ func newLookup(opts *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "lookup ACCESSOR|HASH|ENTITY",
 		Short: "Ask Vault who an accessor, a hashed accessor or an entity id belongs to, and what they may do",
-		Long:  "Ask Vault who an accessor, a hashed accessor or an entity id belongs to, and what they may do.\n" + exitHelp,
+		Long:  "Ask Vault who an accessor, a hashed accessor or an entity id belongs to, and what they may do.\n" + exitHelpLookup,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(opts)
@@ -147,35 +150,50 @@ func printIdentity(w io.Writer, who identity.Identity, asJSON bool) error {
 
 // identityLines tells an identity to a person, what they may do first.
 func identityLines(who identity.Identity) [][2]string {
-	lines := [][2]string{{"who", who.Name()}}
-	if who.Reach != nil {
-		lines = append(lines, [2]string{"powers", strings.Join(who.Reach.Powers, ", ")})
+	lines := [][2]string{
+		{"powers", powerWords(who)},
+		{"who", who.Name()},
+		{"policies", strings.Join(who.Policies.All, ", ")},
+		{"  token's", strings.Join(who.Policies.Token, ", ")},
+		{"  identity's", strings.Join(who.Policies.Identity, ", ")},
+		{"token", tokenWords(who.Token)},
+		{"  life", lifeWords(who.Token)},
+		{"  bound to", strings.Join(who.Token.BoundCIDRs, ", ")},
+		{"  metadata", pairWords(who.Token.Metadata)},
+		{"accessor", who.Accessor},
+		{"hashed", who.AccessorHash},
 	}
-	lines = append(lines,
-		[2]string{"policies", strings.Join(who.Policies.All, ", ")},
-		[2]string{"  token's", strings.Join(who.Policies.Token, ", ")},
-		[2]string{"  identity's", strings.Join(who.Policies.Identity, ", ")},
-		[2]string{"token", tokenWords(who.Token)},
-		[2]string{"accessor", who.Accessor},
-		[2]string{"hashed", who.AccessorHash},
-	)
 	if n := who.Entity; n != nil {
 		lines = append(lines, [2]string{"entity", strings.TrimSpace(n.ID+" "+n.Name) + disabledWord(n)})
 		for _, alias := range n.Aliases {
 			lines = append(lines, [2]string{"  alias", fmt.Sprintf("%s at %s (%s)", alias.Name, alias.Mount, alias.MountType)})
 		}
 		for _, group := range n.DirectGroups {
-			lines = append(lines, [2]string{"  group", group.Name + " " + group.ID})
+			lines = append(lines, [2]string{"  group", strings.TrimSpace(group.Name + " " + group.ID)})
 		}
 		for _, group := range n.InheritedGroups {
-			lines = append(lines, [2]string{"  inherited", group.Name + " " + group.ID})
+			lines = append(lines, [2]string{"  inherited", strings.TrimSpace(group.Name + " " + group.ID)})
 		}
+		lines = append(lines, [2]string{"  metadata", pairWords(n.Metadata)})
 	}
 	sure := fmt.Sprintf("%s, by %s", who.Confidence, who.Rung)
 	if who.Why != "" {
 		sure += ": " + string(who.Why)
 	}
+	if !who.At.IsZero() {
+		sure += ", vault was asked at " + who.At.UTC().Format(time.RFC3339)
+	}
 	return append(lines, [2]string{"how sure", sure})
+}
+
+func powerWords(who identity.Identity) string {
+	switch {
+	case who.Reach == nil:
+		return "not known"
+	case len(who.Reach.Powers) == 0:
+		return "none of those that were asked about"
+	}
+	return strings.Join(who.Reach.Powers, ", ")
 }
 
 func disabledWord(n *identity.Entity) string {
@@ -198,8 +216,42 @@ func tokenWords(t identity.Token) string {
 	if t.Orphan {
 		words = append(words, "orphan")
 	}
-	if !t.Expires.IsZero() {
-		words = append(words, "expires "+t.Expires.UTC().Format(time.RFC3339))
+	return strings.Join(words, ", ")
+}
+
+// lifeWords says how long a token lives, and what ends it sooner.
+func lifeWords(t identity.Token) string {
+	var words []string
+	for _, when := range []struct {
+		word string
+		at   time.Time
+	}{{"created", t.Created}, {"expires", t.Expires}} {
+		if !when.at.IsZero() {
+			words = append(words, when.word+" "+when.at.UTC().Format(time.RFC3339))
+		}
+	}
+	for _, long := range []struct {
+		word string
+		d    time.Duration
+	}{{"ttl", t.TTL}, {"explicit max ttl", t.ExplicitMaxTTL}, {"period", t.Period}} {
+		if long.d > 0 {
+			words = append(words, long.word+" "+long.d.String())
+		}
+	}
+	if t.Renewable {
+		words = append(words, "renewable")
+	}
+	if t.UsesLeft > 0 {
+		words = append(words, fmt.Sprintf("%d uses left", t.UsesLeft))
+	}
+	return strings.Join(words, ", ")
+}
+
+// pairWords shows what a token's maker chose; quoted, so that a value cannot look like the next pair.
+func pairWords(pairs map[string]string) string {
+	words := make([]string, 0, len(pairs))
+	for _, key := range slices.Sorted(maps.Keys(pairs)) {
+		words = append(words, strconv.Quote(key)+"="+strconv.Quote(pairs[key]))
 	}
 	return strings.Join(words, ", ")
 }
