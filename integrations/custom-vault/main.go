@@ -24,8 +24,14 @@ import (
 const journalFolder = "../queue/custom-vault/journal"
 
 func main() {
-	os.Exit(run(os.Args, os.Executable, time.Now(), os.Stderr))
+	os.Exit(run(os.Args, os.Executable, time.Now(), stderr{}))
 }
+
+// stderr is the program's output, written to directly: os.Stderr ends the program by a signal, and without the exit code
+// that says why, when nobody reads the pipe any more.
+type stderr struct{}
+
+func (stderr) Write(p []byte) (int, error) { return syscall.Write(2, p) }
 
 func run(args []string, executable func() (string, error), now time.Time, stderr io.Writer) int {
 	if err := handOver(args, executable, now); err != nil {

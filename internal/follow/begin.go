@@ -278,8 +278,13 @@ func (f *Follower) match(p Position, open func() (*tail, error)) (*tail, error) 
 	return nil, t.close()
 }
 
-// at goes to p, and says whether this is the file that p was taken in.
+// at goes to p, and says whether this is the file that p was taken in. Under
+// another name it must be that very file, or have a good deal in common with it:
+// alerts all begin alike.
 func (t *tail) at(p Position) bool {
+	if t.name != p.Name && t.id != (identity{p.Device, p.Inode}) && p.Head.Len < tailSize {
+		return false
+	}
 	if p.Head.Len == 0 {
 		return t.name == p.Name && (t.dated || t.id == identity{p.Device, p.Inode})
 	}

@@ -42,6 +42,9 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 		}
 		name := l.name(e.key)
 		size, done, serr := committed.doneWith(l, name)
+		if _, still := f.doneAt(name); !still && e.key.compare(f.newest) > 0 {
+			done = false // another file of a name that was pruned
+		}
 		if !done || serr != nil {
 			err = errors.Join(err, serr)
 			continue

@@ -118,3 +118,18 @@ func TestSinceHoldsAcrossARestartAndEndsWithWhatWasThere(t *testing.T) {
 	got, _ = now(m.follow(after, Options{}))
 	expect(t, got, line("03:00:00"))
 }
+
+func TestAnotherFileThatBeginsAlikeIsNotTakenForOneThatIsGone(t *testing.T) {
+	t.Parallel()
+	const piece, whole = `{"timestamp":"2026-11-24T1`, `{"timestamp":"2026-11-24T14:00:00.000+0000"}`
+	m := newManager(t, monday)
+	m.write(piece + whole + "\n")
+	var b Batch
+	m.follow(Bookmark{}, Options{Start: AtBegin}).collect(context.Background(), Limits{Lines: 1, Bytes: 1 << 20}, &b)
+	expect(t, texts(b.Items), "torn "+monday+"@0+26")
+	m.rotate(tuesday)
+	m.write(whole + "\n")
+	m.check(os.Remove(filepath.Join(m.root, monday)))
+	got, _ := now(m.follow(b.Items[0].After, Options{}))
+	expect(t, got, "gone "+monday+"@26+-1", whole)
+}
