@@ -113,8 +113,8 @@ func (o outcome) taken(t testing.TB) {
 	}
 }
 
-// refused fails the test unless the hook refused the alert in time, with one line on stderr that
-// says something.
+// refused fails the test unless the hook refused the alert, with one line on stderr that says
+// something, and did not hang.
 func (o outcome) refused(t testing.TB, says ...string) {
 	t.Helper()
 	if o.code != 1 || o.stdout != "" {
@@ -128,8 +128,8 @@ func (o outcome) refused(t testing.TB, says ...string) {
 			t.Errorf("stderr is %q, want it to say %q", o.stderr, s)
 		}
 	}
-	if o.took > 2*time.Second {
-		t.Errorf("took %v, want less than 2 s", o.took)
+	if o.took > time.Minute { // on any machine, however busy: it waits for nothing but the lock
+		t.Errorf("took %v", o.took)
 	}
 }
 

@@ -123,6 +123,26 @@ func TestTornTailIsAGapOnceTheFileIsQuiet(t *testing.T) {
 	expect(t, got)
 }
 
+func TestAFileThatStillGrowsIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	clock := time.Now()
+	f := m.follow(Bookmark{}, Options{Settle: time.Minute, Now: func() time.Time { return clock }})
+	m.rotate(tuesday)
+	m.write("a\n")
+	got, _ := now(f)
+	expect(t, got, "a")
+	for range 5 {
+		clock = clock.Add(40 * time.Second)
+		appendTo(t, filepath.Join(m.root, monday), "x")
+		got, _ = now(f)
+		expect(t, got)
+	}
+	appendTo(t, filepath.Join(m.root, monday), "\n")
+	got, _ = now(f)
+	expect(t, got, "xxxxx")
+}
+
 func TestCompressedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, monday)
