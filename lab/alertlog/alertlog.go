@@ -173,10 +173,7 @@ func (w *Writer) open(now time.Time, number int) error {
 		return fmt.Errorf("open the day's alerts: %w", err)
 	}
 	size, err := f.Seek(0, 2)
-	if err == nil {
-		err = relink(w.dated, w.Path())
-	}
-	if err != nil {
+	if err := errors.Join(err, f.Chmod(0o640), relink(w.dated, w.Path())); err != nil {
 		return errors.Join(fmt.Errorf("open the day's alerts: %w", err), f.Close())
 	}
 	w.file, w.day, w.number, w.offset = f, now.Format(time.DateOnly), number, size

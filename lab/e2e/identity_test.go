@@ -103,7 +103,7 @@ func TestWhoWasIt(t *testing.T) {
 			return id.Entity.Aliases[0].Name == "eve" && id.Token.DisplayName == "userpass-eve"
 		}},
 		{"expired", func(t *testing.T) vault.AuditRecord {
-			auth := w.create(t, w.admin, "auth/token/create", map[string]any{"policies": []string{"readonly"}, "ttl": "1s", "explicit_max_ttl": "1s", "display_name": "short"})
+			auth := w.create(t, w.admin, "auth/token/create", map[string]any{"policies": []string{"readonly"}, "ttl": "5s", "explicit_max_ttl": "5s", "display_name": "short"})
 			path := w.read(t, auth.ClientToken, "expired")
 			await(t, "expiry", func() bool {
 				_, err := w.root.LookupAccessor(t.Context(), auth.Accessor)

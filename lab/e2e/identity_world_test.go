@@ -127,7 +127,7 @@ clusters:
     audit_devices: [{name: raw/}, {name: file/, hashed: true}, {name: second/, hashed: true}]
     secret_mounts: [secret/]
 %s
-lookup: {timeout: 5s}
+lookup: {timeout: 20s}
 store: {dir: %q}
 publish: {what: all}
 log: {file: ""}
