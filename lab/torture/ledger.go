@@ -30,6 +30,8 @@ type ledger struct {
 	grounds  map[string][]string // alert → plans
 	seals    map[string]bool     // alerts that the product says it seals for
 	held     map[string]bool     // alerts whose response was held back afterwards
+	steps    map[string]string   // plan and state → id of the event that tells it
+	otherIDs int                 // of events that tell the same step under another id
 }
 
 // alert is one alert of group vault that analysisd wrote.
@@ -56,7 +58,7 @@ func newLedger(b *bus) *ledger {
 	return &ledger{
 		bus: b, alerts: make(map[string]*alert), own: make(map[string]bool), byKey: make(map[[sha256.Size]byte]*alert),
 		events: make(map[string]*published), plans: make(map[string]*plan), grounds: make(map[string][]string),
-		seals: make(map[string]bool), held: make(map[string]bool),
+		seals: make(map[string]bool), held: make(map[string]bool), steps: make(map[string]string),
 	}
 }
 
@@ -149,6 +151,11 @@ func (l *ledger) responded(event gjson.Result, about string) {
 		l.held[about] = true
 		return
 	}
+	step, own := id+" "+state, event.Get("event_id").String()
+	if before, told := l.steps[step]; told && before != own {
+		l.otherIDs++
+	}
+	l.steps[step] = own
 	p := l.plan(id)
 	if state != "dispatched" {
 		p.final = state

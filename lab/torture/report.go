@@ -30,7 +30,8 @@ type Report struct {
 	Events    int // of ours, of all kinds
 	Repeats   int
 	Excused   int // repeats of events whose echo was destroyed by a truncation
-	Unknown   int // enriched events about no alert
+	Unknown   int // enriched events about no alert, as one would be that came again under another id
+	OtherIDs  int // events that tell a step of a plan again under another id
 	Loops     int // events of ours in group vault
 
 	Plans int
@@ -53,9 +54,12 @@ type Report struct {
 	full bool // a whole run: each stage must have been hit
 }
 
-// Stage minima of a whole run.
+// What a whole run must have done at least.
 const (
-	leastOfStage = 10
+	leastOfStage       = 10
+	wholeHooks         = 50
+	wholeIntegratord   = 20
+	integratordsKilled = "integratord killed"
 )
 
 func sum(counts map[string]int) int {
@@ -78,6 +82,7 @@ func (r Report) Problems() []string {
 	check(r.Seen != r.Alerts, "%d alerts were lost", r.Alerts-r.Seen)
 	check(r.Repeats > sum(r.Kills), "%d repeats for %d kills", r.Repeats, sum(r.Kills))
 	check(r.Unknown > 0, "%d events are about no alert", r.Unknown)
+	check(r.OtherIDs > 0, "%d events came again under other ids", r.OtherIDs)
 	check(r.Loops > 0, "%d events of ours are in group vault", r.Loops)
 	check(r.PlannedTwice > 0, "%d plans were started twice", r.PlannedTwice)
 	check(r.ObeyedTwice > 0, "%d orders were obeyed twice", r.ObeyedTwice)
@@ -85,6 +90,9 @@ func (r Report) Problems() []string {
 	check(r.Unfinished > 0, "%d plans did not end", r.Unfinished)
 	check(r.Intruders > 0, "%d times an intruder was told of, and there was none", r.Intruders)
 	if r.full {
+		check(sum(r.Kills) < wholeKills, "only %d kills of the daemon", sum(r.Kills))
+		check(sum(r.Hooks) < wholeHooks, "only %d kills of the hook", sum(r.Hooks))
+		check(r.Ills[integratordsKilled] < wholeIntegratord, "only %d kills of integratord", r.Ills[integratordsKilled])
 		for _, s := range stages() {
 			check(r.Kills[s.name] < leastOfStage, "only %d kills at stage %q", r.Kills[s.name], s.name)
 		}
@@ -133,6 +141,13 @@ func (r *Report) count(l *ledger, s *site.Site) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.countAlerts(l, journal)
+	r.countEvents(l)
+	r.Gaps, r.Faults, r.Intruders, r.OtherIDs = l.gaps, l.faults, l.intruder, l.otherIDs
+	return r.countResponses(l, s)
+}
+
+// countEvents counts those of ours, and which of them came again.
+func (r *Report) countEvents(l *ledger) {
 	for id, p := range l.events {
 		r.Events++
 		if p.kind == "loop" {
@@ -147,8 +162,6 @@ func (r *Report) count(l *ledger, s *site.Site) error {
 			r.Unknown++
 		}
 	}
-	r.Gaps, r.Faults, r.Intruders = l.gaps, l.faults, l.intruder
-	return r.countResponses(l, s)
 }
 
 // countAlerts: a line that a truncation took counts, too, if the journal has it whole.

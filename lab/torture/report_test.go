@@ -33,6 +33,10 @@ func TestEveryBrokenPromiseIsAProblem(t *testing.T) {
 		"orders were obeyed":   func(r *Report) { r.ObeyedTwice++ },
 		"led to nothing":       func(r *Report) { r.Unanswered++ },
 		"did not end":          func(r *Report) { r.Unfinished++ },
+		"kills of the daemon":  func(r *Report) { r.full = true },
+		"kills of the hook":    func(r *Report) { r.full = true },
+		"kills of integratord": func(r *Report) { r.full = true },
+		"other ids":            func(r *Report) { r.OtherIDs++ },
 		`stage "starting"`:     func(r *Report) { r.full = true },
 		`stage "at work"`:      func(r *Report) { r.full = true },
 		"intruder was told of": func(r *Report) { r.Intruders++ },
@@ -93,6 +97,26 @@ func TestTheLedgerKnowsAPlanThatWasStartedTwice(t *testing.T) {
 	}
 	if l.unfinished() != 2 {
 		t.Errorf("%d plans are not at their end", l.unfinished())
+	}
+}
+
+func TestTheLedgerKnowsARepeatUnderAnotherID(t *testing.T) {
+	t.Parallel()
+	l := newLedger(newBus())
+	l.setOwn("ours")
+	l.begin()
+	for _, id := range []string{"a", "a", "b"} {
+		l.wrote(echo(`"event":"response","event_id":%q,"alert_id":"1.0","agent":{"id":"001"},"response":{"plan":"p","state":"closed"}`, id))
+	}
+	if l.otherIDs != 1 || l.events["a"].times != 2 {
+		t.Errorf("%d under other ids; the first came %d times", l.otherIDs, l.events["a"].times)
+	}
+	l.wrote(line(0))
+	l.wrote(echo(`"event":"enriched","event_id":"another"`))
+	r := Report{}
+	r.countEvents(l)
+	if r.Unknown != 1 || r.Repeats != 1 {
+		t.Errorf("%d unknown, %d repeats", r.Unknown, r.Repeats)
 	}
 }
 

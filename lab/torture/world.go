@@ -47,7 +47,7 @@ type ill struct {
 
 func (w *world) ills() []ill {
 	return []ill{
-		{"integratord killed", 20, w.killIntegratord},
+		{integratordsKilled, wholeIntegratord, w.killIntegratord},
 		{"integratord hung", 3, w.hangIntegratord},
 		{"numbered rotation", 12, w.rotate},
 		{"day changed, compressed", 2, w.turnDay},
