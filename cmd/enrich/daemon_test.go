@@ -163,14 +163,20 @@ func (m *machine) start(change ...func(*daemonOptions)) {
 // hears waits for a message to systemd.
 func (m *machine) hears(prefix string) {
 	m.t.Helper()
-	must(m.t, m.notify.SetReadDeadline(time.Now().Add(patience)))
+	if err := m.listen(prefix); err != nil {
+		m.t.Fatalf("systemd did not hear %s: %v\n%s", prefix, err, m.said)
+	}
+}
+
+// listen reads messages to systemd until one begins with prefix.
+func (m *machine) listen(prefix string) error {
+	if err := m.notify.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	for b := make([]byte, 4096); ; {
 		n, err := m.notify.Read(b)
-		if err != nil {
-			m.t.Fatalf("systemd did not hear %s: %v\n%s", prefix, err, m.said)
-		}
-		if strings.HasPrefix(string(b[:n]), prefix) {
-			return
+		if err != nil || strings.HasPrefix(string(b[:n]), prefix) {
+			return err
 		}
 	}
 }
@@ -213,12 +219,17 @@ func TestReadyFedAndStopping(t *testing.T) {
 	m := newMachine(t)
 	m.start(func(o *daemonOptions) { o.feed = 10 * time.Millisecond })
 	m.hears("WATCHDOG=1")
+	// Read all the while, as systemd does: the socket holds but ten messages (net.unix.max_dgram_qlen).
+	stopping := make(chan error, 1)
+	go func() { stopping <- m.listen("STOPPING=1") }()
 	m.alerts(alertLine("1.1", 12))
 	m.receives(1)
 	if err := m.end(); err != nil {
 		t.Error(err)
 	}
-	m.hears("STOPPING=1")
+	if err := <-stopping; err != nil {
+		t.Errorf("systemd did not hear STOPPING=1: %v\n%s", err, m.said)
+	}
 }
 
 func TestAWorkerThatHangsStarvesTheWatchdog(t *testing.T) {
