@@ -137,9 +137,10 @@ const maxSeconds = 1 << 33
 
 func bounded(n, limit int64) int64 { return max(0, min(n, limit)) }
 
+// stamp takes a time that a clock may show. JSON has no years above 9999, and a token may end centuries later.
 func stamp(v gjson.Result) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, v.String())
-	if err != nil {
+	if err != nil || t.Year() < 1970 || t.Year() > 9000 {
 		return time.Time{}
 	}
 	return t

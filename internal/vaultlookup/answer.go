@@ -55,7 +55,7 @@ func (f fields) seconds(key string) time.Duration {
 func (f fields) stamp(key string) time.Time {
 	s, _ := f[key].(string)
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if err != nil || t.Year() < 1970 || t.Year() > 9000 { // JSON has no years above 9999, and zones move them
 		return time.Time{}
 	}
 	return t.UTC()
