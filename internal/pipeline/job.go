@@ -128,7 +128,9 @@ func (p *Pipeline) keep(j *job, d Decided, look *look) {
 	}
 	p.keepIntent(j, d, look)
 	p.keepSuspect(j, d, look)
-	p.late.add(d, look.now)
+	if p.mayImprove(d) {
+		p.late.add(d, look.now)
+	}
 }
 
 // keepSuspect keeps a suspect in the same commit that says that its line was read: the screen remembers it only for as

@@ -33,11 +33,13 @@ type waiting struct {
 	since   time.Time
 }
 
-// add puts an alert on the list if a better answer may come.
+// mayImprove says whether a better answer may come. About a hashed accessor none comes but from an index.
+func (p *Pipeline) mayImprove(d Decided) bool {
+	return d.Alert.Record != nil && d.Identity.MayImprove() && (d.Identity.Why != identity.ReasonHashed || p.indexed[d.Cluster])
+}
+
+// add puts an alert on the list.
 func (l *late) add(d Decided, now time.Time) {
-	if d.Alert.Record == nil || !d.Identity.MayImprove() {
-		return
-	}
 	d.Line.Text = nil // it may be megabytes, and was read
 	if len(l.waiting) >= maxLate {
 		if l.dropped++; l.dropped == 1 {
@@ -49,7 +51,7 @@ func (l *late) add(d Decided, now time.Time) {
 }
 
 // tellDropped is how often it is told at the most that alerts were given up.
-const tellDropped = time.Minute
+const tellDropped = lateTime
 
 // keepDropped says how many alerts were given up because too many waited.
 func (p *Pipeline) keepDropped(j *job, now time.Time) {

@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"custom-vault/internal/alert"
+	"custom-vault/internal/config"
 	"custom-vault/internal/event"
 	"custom-vault/internal/identity"
 )
@@ -141,7 +142,7 @@ func TestWhatWasKnownWellDoesNotWait(t *testing.T) {
 // minute for as long as the alert waits, and each such read another alert.
 func TestAHashedAccessorIsAskedAboutOnlyOnASignal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(cfg *config.Config) { cfg.Clusters[0].HashIndex.Enabled = true })
 	asked := &hashedOnly{}
 	w.deps.Resolver = asked
 	w.handle(t, lineOf("1", "100611", 3, "bob"))
@@ -156,6 +157,16 @@ func TestAHashedAccessorIsAskedAboutOnlyOnASignal(t *testing.T) {
 	w.insistLate(t.Context(), true)
 	if n := asked.times.Load(); n != first+1 {
 		t.Errorf("asked %d times more on a signal, want 1", n-first)
+	}
+}
+
+func TestAHashedAccessorWaitsForNothingWhereThereIsNoIndex(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.deps.Resolver = &hashedOnly{}
+	w.handle(t, lineOf("1", "100611", 3, "bob"))
+	if n := len(w.late.waiting); n != 0 {
+		t.Errorf("%d alerts wait", n)
 	}
 }
 

@@ -60,6 +60,7 @@ type Pipeline struct {
 	windows   *observe.Windows
 	seen      Observer
 	late      late
+	indexed   map[string]bool // clusters with an index of hashed accessors
 	incidents *otter.Cache[[2]string, *incident.Incident]
 }
 
@@ -77,8 +78,12 @@ func New(cfg config.Config, deps Deps) *Pipeline {
 	if deps.Windows == nil {
 		deps.Windows = observe.New(observe.MaxSubjects)
 	}
+	indexed := make(map[string]bool)
+	for _, cluster := range cfg.Clusters {
+		indexed[cluster.Name] = cluster.HashIndex.Enabled
+	}
 	return &Pipeline{
-		cfg: cfg, deps: deps, log: deps.Log, windows: deps.Windows, seen: deps.Observer,
+		indexed: indexed, cfg: cfg, deps: deps, log: deps.Log, windows: deps.Windows, seen: deps.Observer,
 		incidents: otter.Must(&otter.Options[[2]string, *incident.Incident]{MaximumSize: 10_000}),
 	}
 }
