@@ -12,6 +12,17 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # Static, without paths of the machine that built them.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath
 
+# A clone that belongs to somebody else is none that git describes, and nothing here reads what go would stamp.
+export GOFLAGS := $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false
+# Unix sockets have short paths, of at most 107 bytes (unix(7)), and what Wazuh hands over has no spaces in it.
+ifneq ($(shell [[ $$TMPDIR != *[[:space:]]* && $$TMPDIR != ????????????????????????????????* ]] || echo unfit),)
+export TMPDIR := /tmp
+endif
+# Where there is no home, go and its tools know no place for their caches.
+ifndef HOME
+export HOME := $(CURDIR)/build/home
+endif
+
 MODE ?= seal
 KEEP ?= 0
 
@@ -43,8 +54,8 @@ demo: ## bob's story; MODE=observe arms nothing, KEEP=1 leaves everything runnin
 .PHONY: test
 test: build vaultserver ## all tests, race detector on
 	go vet ./...
-	go test -race ./...
-	cd lab && go vet ./... && go test -race -count=1 ./...  # -count=1: what they read outside the module is not in the cache's key
+	go test -race -timeout 60m ./...
+	cd lab && go vet ./... && go test -race -timeout 60m -count=1 ./...  # -count=1: what they read outside the module is not in the cache's key
 
 .PHONY: torture
 torture: build vaultserver ## nothing lost, nothing twice: 10 minutes of kills; [SEED=] [MINUTES=] [BREAK=dedupe|bookmark|torn]
