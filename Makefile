@@ -13,9 +13,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GO_BUILD := CGO_ENABLED=0 go build -trimpath
 
 # A clone that belongs to somebody else is none that git describes, and nothing here reads what go would stamp.
-export GOFLAGS := $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false)
 # Unix sockets have short paths, of at most 107 bytes (unix(7)), and what Wazuh hands over has no spaces in it.
-ifneq ($(shell [[ $$TMPDIR != *[[:space:]]* && $$TMPDIR != ????????????????????????????????* ]] || echo unfit),)
+ifneq ($(shell [[ $${TMPDIR-} != *[[:space:]]* && $${TMPDIR-} != ????????????????????????????????* ]] || echo unfit),)
 export TMPDIR := /tmp
 endif
 # Where there is no home, go and its tools know no place for their caches.
