@@ -214,20 +214,3 @@ func TestEveryLineIsJSON(t *testing.T) {
 		}
 	}
 }
-
-// FuzzProcess holds that no datagram makes the engine panic, and that its lines stay lines.
-func FuzzProcess(f *testing.F) {
-	f.Add([]byte(`1:[001] (a) any->/x:{"a":{"b":[1,2]},"user":"x"}`))
-	f.Add([]byte(`1:x:Feb 10 12:34:56 h svc[12]: level=X`))
-	rs, _, err := Load(Sources{Files: fstest.MapFS{}, Stock: true})
-	if err != nil {
-		f.Fatal(err)
-	}
-	e := NewEngine(rs, Options{})
-	f.Fuzz(func(t *testing.T, datagram []byte) {
-		res := e.Process(datagram, start())
-		if strings.Contains(string(res.Archive), "\n") || strings.Contains(string(res.Alert), "\n") {
-			t.Errorf("%q makes more than a line", datagram)
-		}
-	})
-}
