@@ -181,12 +181,22 @@ func (r Rule) Parents() []int {
 // rowGroup is how a rule of the pack names its row in docs/detections.md.
 var rowGroup = regexp.MustCompile(`^vault_([a-f]\d+)$`)
 
-// Row is the row of docs/detections.md that the rule is for, such as "A1", or "".
-func (r Rule) Row() string {
+// Rows are the rows of docs/detections.md that the rule's alerts speak of, such as "A1", the one that it
+// is for first.
+func (r Rule) Rows() []string {
+	var out []string
 	for _, g := range r.Groups {
 		if m := rowGroup.FindStringSubmatch(g); m != nil {
-			return strings.ToUpper(m[1])
+			out = append(out, strings.ToUpper(m[1]))
 		}
+	}
+	return out
+}
+
+// Row is the row that the rule is for, or "".
+func (r Rule) Row() string {
+	if rows := r.Rows(); len(rows) > 0 {
+		return rows[0]
 	}
 	return ""
 }
