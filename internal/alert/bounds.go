@@ -19,10 +19,11 @@ const (
 	maxMembers = 256 // of an object that is kept apart in memory; honest ones have less than 40
 )
 
-// clip returns s as valid UTF-8 without NUL, cut to at most n bytes at a character's border. A cut is marked.
+// clip returns s as valid UTF-8 without NUL, cut to at most n bytes at a character's border. A cut is marked. It is a
+// copy: an alert that waits somewhere must not keep its whole line, which may be megabytes.
 func clip(s string, n int) string {
 	if len(s) <= n && utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
-		return s
+		return strings.Clone(s)
 	}
 	const mark = "…"
 	long := len(s) > 4*n

@@ -3,6 +3,7 @@ package alert
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -144,4 +145,28 @@ func TestMembersAreFoundAmongAnyNumber(t *testing.T) {
 			t.Errorf("%s has a member: %q", none, got.Raw)
 		}
 	}
+}
+
+// Alerts wait for a better answer to who it was, and suspects for their judgement, by the thousand.
+func TestAnAlertKeepsNothingOfItsLine(t *testing.T) {
+	const alerts, size = 64, 1 << 20
+	long := strings.Replace(oneAlert, `"location"`, `"full_log":"{\"auth\":{\"accessor\":\"abc\",\"metadata\":{\"k\":\"v\"}},\"request\":{\"data\":\"`+
+		strings.Repeat("x", size)+`\"}}","location"`, 1)
+	kept := make([]*Alert, alerts)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range kept {
+		a, err := Parse([]byte(long))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[i] = a
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > alerts*size/4 {
+		t.Errorf("%d alerts of 1 MiB keep %d bytes", alerts, grown)
+	}
+	runtime.KeepAlive(kept)
 }
