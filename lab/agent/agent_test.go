@@ -16,11 +16,10 @@ import (
 
 	"custom-vault/lab/agent"
 	"custom-vault/lab/osseclog"
+	"custom-vault/lab/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const soon = time.Minute
 
 // watched is an agent that watches one file, and what it sent.
 type watched struct {
@@ -34,7 +33,7 @@ type watched struct {
 
 func start(t *testing.T, change func(*agent.Config)) *watched {
 	t.Helper()
-	home := shortDir(t)
+	home := testbed.Home(t)
 	w := &watched{file: filepath.Join(home, "app.log"), log: &osseclog.Memory{}}
 	must(t, os.WriteFile(w.file, []byte("from before\n"), 0o640))
 	cfg := agent.Config{ID: "007", Name: "vault-7", Home: home, Poll: time.Hour, Log: w.log, Debug: 2, Files: []agent.File{{Path: w.file, Location: "/var/log/app.log"}},
@@ -71,7 +70,7 @@ func (w *watched) append(t *testing.T, text string) {
 // collect lets the agent read and returns the text of what it sent, without header and NUL.
 func (w *watched) collect(t *testing.T) (lines []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
 	defer cancel()
 	must(t, w.Collect(ctx))
 	w.mu.Lock()
@@ -221,26 +220,11 @@ func TestResponsesAreLostAfterExecdIsRestartedAlone(t *testing.T) {
 	w.RestartAgentd()
 	w.Receive(t.Context(), message)
 	ran := func() int { return len(w.Runs()) }
-	for deadline := time.Now().Add(soon); ran() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing ran after agentd's restart")
-		}
-	}
+	testbed.Until(t, "a run after agentd's restart", func() bool { return ran() > 0 })
 	if n := ran(); n != 1 {
 		t.Errorf("%d ran, want only the second", n)
 	}
 	if log := strings.Join(w.log.Lines(), "\n"); !strings.Contains(log, "Error communicating with execd") {
 		t.Errorf("logged %q", log)
 	}
-}
-
-// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,11 +16,10 @@ import (
 
 	"custom-vault/lab/execd"
 	"custom-vault/lab/osseclog"
+	"custom-vault/lab/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const soon = time.Minute
 
 // site is an agent's home with an execd.
 type site struct {
@@ -57,7 +55,7 @@ func must(t *testing.T, err error) {
 // start starts execd with a program, a shell script called tool.
 func start(t *testing.T, script string, change func(*execd.Config)) *site {
 	t.Helper()
-	s := &site{home: shortDir(t), log: &osseclog.Memory{}, runs: make(chan execd.Run, 100), now: time.Unix(1_700_000_000, 0)}
+	s := &site{home: testbed.Home(t), log: &osseclog.Memory{}, runs: make(chan execd.Run, 100), now: time.Unix(1_700_000_000, 0)}
 	s.write(t, "active-response/bin/tool", 0o750, "#!/bin/sh\n"+script+"\n")
 	s.write(t, "etc/shared/ar.conf", 0o640, "tool0 - tool - 0\ntool5 - tool - 5\nabsent0 - absent - 0\n")
 	cfg := execd.Config{Home: s.home, Now: s.clock, Tick: 5 * time.Millisecond, OnRun: func(r execd.Run) { s.runs <- r },
@@ -79,11 +77,7 @@ func start(t *testing.T, script string, change func(*execd.Config)) *site {
 
 func (s *site) write(t *testing.T, path string, mode os.FileMode, text string) {
 	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(filepath.Join(s.home, path)), 0o755))
-	// No process is forked meanwhile: it would hold the file open for writing for a moment, and a program that is open so cannot be run.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	must(t, os.WriteFile(filepath.Join(s.home, path), []byte(text), mode))
+	testbed.Write(t, filepath.Join(s.home, path), mode, text)
 }
 
 func (s *site) read(t *testing.T, path string) string {
@@ -108,7 +102,7 @@ func (s *site) next(t *testing.T) execd.Run {
 	select {
 	case r := <-s.runs:
 		return r
-	case <-time.After(soon):
+	case <-time.After(testbed.Patience):
 		t.Fatalf("no program ran; the log says %q", s.log.Lines())
 		return execd.Run{}
 	}
@@ -116,11 +110,7 @@ func (s *site) next(t *testing.T) execd.Run {
 
 func (s *site) logged(t *testing.T, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(soon); !strings.Contains(strings.Join(s.log.Lines(), "\n"), want); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q is not in the log: %q", want, s.log.Lines())
-		}
-	}
+	testbed.Until(t, want, func() bool { return strings.Contains(strings.Join(s.log.Lines(), "\n"), want) })
 }
 
 func TestTheProgramGetsOneLineAndKeepsItsInputOpen(t *testing.T) {
@@ -385,31 +375,12 @@ func TestStopKillsAProgramThatHangs(t *testing.T) {
 	t.Parallel()
 	s := start(t, `read -r line; echo started > started; sleep 600`, nil)
 	s.send(t, message("!tool"))
-	for deadline := time.Now().Add(soon); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(s.home, "started")); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the program does not start")
-		}
-	}
-	began := time.Now()
+	testbed.Until(t, "the program's start", func() bool {
+		_, err := os.Stat(filepath.Join(s.home, "started"))
+		return err == nil
+	})
 	s.Stop()
-	if took := time.Since(began); took > soon {
-		t.Errorf("stopping took %v", took)
-	}
 	if r := s.next(t); r.ExitCode != -1 {
 		t.Errorf("%s", fmt.Sprint(r))
 	}
-}
-
-// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }

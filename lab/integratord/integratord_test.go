@@ -20,9 +20,8 @@ import (
 	"custom-vault/lab/integratord"
 	"custom-vault/lab/osseclog"
 	"custom-vault/lab/release"
+	"custom-vault/lab/testbed"
 )
-
-const soon = time.Minute
 
 // TestMain lets the test's own program be the integration: integratord calls every program "integrations".
 func TestMain(m *testing.M) {
@@ -158,7 +157,7 @@ func (s *site) next(t *testing.T) integratord.Run {
 	select {
 	case r := <-s.runs:
 		return r
-	case <-time.After(soon):
+	case <-time.After(testbed.Patience):
 		t.Fatalf("no program ran; the log says %q", s.log.Lines())
 		return integratord.Run{}
 	}
@@ -413,7 +412,7 @@ func TestAFileThatVanishedIsReopenedAtItsEnd(t *testing.T) {
 	s := newSite(t)
 	s.start(t, conf, nil)
 	must(t, os.Remove(s.path("logs/alerts/alerts.json")))
-	until(t, "the daemon to miss the file", func() bool {
+	testbed.Until(t, "the daemon to miss the file", func() bool {
 		return strings.Contains(strings.Join(s.log.Lines(), "\n"), "Could not retrieve information of file")
 	})
 	f, err := os.OpenFile(s.path("logs/alerts/next"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
@@ -422,7 +421,7 @@ func TestAFileThatVanishedIsReopenedAtItsEnd(t *testing.T) {
 	s.alerts = f
 	s.append(t, alert("lost")+"\n")
 	must(t, os.Rename(s.path("logs/alerts/next"), s.path("logs/alerts/alerts.json")))
-	until(t, "an alert after the reopening, of which nothing tells, to be handed over", func() bool {
+	testbed.Until(t, "an alert after the reopening, of which nothing tells, to be handed over", func() bool {
 		s.append(t, alert("kept")+"\n")
 		return len(s.runs) > 0
 	})
@@ -430,15 +429,6 @@ func TestAFileThatVanishedIsReopenedAtItsEnd(t *testing.T) {
 	must(t, err)
 	if bytes.Contains(handed, []byte("lost")) {
 		t.Errorf("handed over %s, want only what came after the reopening", handed)
-	}
-}
-
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(soon); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", soon, what)
-		}
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -22,12 +21,10 @@ import (
 	"custom-vault/lab/analysisd"
 	"custom-vault/lab/manager"
 	"custom-vault/lab/serverapi"
+	"custom-vault/lab/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// soon bounds every wait of these tests.
-const soon = time.Minute
 
 // ruleset is the smallest that makes an alert of group vault of every audit line.
 func ruleset() analysisd.Sources {
@@ -62,11 +59,11 @@ type lab struct {
 
 func start(t *testing.T, change func(*manager.Config)) *lab {
 	t.Helper()
-	home := shortDir(t)
+	home := testbed.Home(t)
 	l := &lab{audit: filepath.Join(home, "vault_audit.log"), handed: filepath.Join(home, "handed"), received: filepath.Join(home, "received")}
-	write(t, filepath.Join(home, "integrations/custom-vault"), 0o550, "#!/bin/sh\ncat \"$1\" >> '"+l.handed+"'\n")
-	write(t, filepath.Join(home, "agents/001/active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\nprintf '%s\\n' \"$line\" >> '"+l.received+"'\n")
-	write(t, l.audit, 0o640, "")
+	testbed.Write(t, filepath.Join(home, "integrations/custom-vault"), 0o550, "#!/bin/sh\ncat \"$1\" >> '"+l.handed+"'\n")
+	testbed.Write(t, filepath.Join(home, "agents/001/active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\nprintf '%s\\n' \"$line\" >> '"+l.received+"'\n")
+	testbed.Write(t, l.audit, 0o640, "")
 	cfg := manager.Config{
 		Home: home, Rules: ruleset(), OssecConf: ossecConf, TmpDir: t.TempDir(),
 		Agents:         []agent.Config{{ID: "001", Name: "vault-1", Files: []agent.File{{Path: l.audit, Location: "/var/log/vault_audit.log"}}}},
@@ -75,7 +72,7 @@ func start(t *testing.T, change func(*manager.Config)) *lab {
 	if change != nil {
 		change(&cfg)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
 	defer cancel()
 	m, err := manager.Start(ctx, cfg)
 	if err != nil {
@@ -84,19 +81,6 @@ func start(t *testing.T, change func(*manager.Config)) *lab {
 	t.Cleanup(m.Stop)
 	l.Manager = m
 	return l
-}
-
-func write(t *testing.T, path string, mode os.FileMode, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// No process is forked meanwhile: it would hold the file open for writing for a moment, and a program that is open so cannot be run.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func appendTo(t *testing.T, path, text string) {
@@ -110,18 +94,6 @@ func appendTo(t *testing.T, path, text string) {
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(soon)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", soon, what)
-		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 
@@ -142,7 +114,7 @@ func (l *lab) client(t *testing.T) *http.Client {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: soon}
+	return &http.Client{Transport: transport, Timeout: testbed.Patience}
 }
 
 func (l *lab) logIn(t *testing.T, user string) string {
@@ -195,7 +167,7 @@ func TestALineBecomesAnAlertThatTheIntegrationIsHanded(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	appendTo(t, l.audit, "[vault audit] {\"n\":1}\nnothing\n[vault audit] {\"n\":2}\n")
-	until(t, "two alerts handed over", func() bool { return strings.Count(content(l.handed), "\n") == 2 })
+	testbed.Until(t, "two alerts handed over", func() bool { return strings.Count(content(l.handed), "\n") == 2 })
 	if got, want := content(l.handed), content(l.AlertsFile()); got != want {
 		t.Errorf("handed over:\n%sin alerts.json:\n%s", got, want)
 	}
@@ -213,7 +185,7 @@ func TestTheServerAPIRunsTheProgramOnTheAgent(t *testing.T) {
 	if status != http.StatusOK || body != sent {
 		t.Fatalf("%d %s", status, body)
 	}
-	until(t, "the program to have run", func() bool { return len(l.ResponseRuns("001")) == 1 })
+	testbed.Until(t, "the program to have run", func() bool { return len(l.ResponseRuns("001")) == 1 })
 	const want = `{"version":1,"origin":{"name":null,"module":"wazuh-execd"},"command":"add","parameters":{"extra_args":["x"],"alert":{"data":{"n":1}},"program":"active-response/bin/vault-seal"}}` + "\n"
 	if got := content(l.received); got != want {
 		t.Errorf("the program read %s, want %s", got, want)
@@ -228,7 +200,7 @@ func TestWhatTheProgramLogsComesBackAsAnEvent(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	appendTo(t, filepath.Join(l.Agent("001").Home(), "logs/active-responses.log"), "[vault audit] {\"a\":\"sealed\"}\n")
-	until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "sealed") })
+	testbed.Until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "sealed") })
 }
 
 func TestExecdRestartedAloneLosesResponsesThoughTheAPISaysSent(t *testing.T) {
@@ -245,7 +217,7 @@ func TestExecdRestartedAloneLosesResponsesThoughTheAPISaysSent(t *testing.T) {
 	if status, body := l.seal(t, token, "001"); status != http.StatusOK || body != sent {
 		t.Fatalf("%d %s", status, body)
 	}
-	until(t, "the second response", func() bool { return len(l.ResponseRuns("001")) > 0 })
+	testbed.Until(t, "the second response", func() bool { return len(l.ResponseRuns("001")) > 0 })
 	if n := strings.Count(content(l.received), "\n"); n != 1 {
 		t.Errorf("%d responses ran, want only the second", n)
 	}
@@ -293,12 +265,12 @@ func TestAlertsWrittenWhileIntegratordIsDownNeverArrive(t *testing.T) {
 	l := start(t, nil)
 	l.StopIntegratord()
 	appendTo(t, l.audit, "[vault audit] {\"a\":\"lost\"}\n")
-	until(t, "the alert on disk", func() bool { return strings.Contains(content(l.AlertsFile()), "lost") })
-	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	testbed.Until(t, "the alert on disk", func() bool { return strings.Contains(content(l.AlertsFile()), "lost") })
+	ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
 	defer cancel()
 	must(t, l.StartIntegratord(ctx))
 	appendTo(t, l.audit, "[vault audit] {\"a\":\"kept\"}\n")
-	until(t, "the next alert", func() bool { return strings.Contains(content(l.handed), "kept") })
+	testbed.Until(t, "the next alert", func() bool { return strings.Contains(content(l.handed), "kept") })
 	if strings.Contains(content(l.handed), "lost") {
 		t.Error("an alert of integratord's absence was handed over")
 	}
@@ -310,7 +282,7 @@ func TestARuleDrivenResponseIsRefusedForAHostileUserName(t *testing.T) {
 		cfg.OssecConf = strings.Replace(ossecConf, "<location>local</location>", "<location>local</location><rules_id>100611</rules_id>", 1)
 	})
 	appendTo(t, l.audit, `[vault audit] {"user":"bob; x"}`+"\n"+`[vault audit] {"user":"bob"}`+"\n")
-	until(t, "the response to the harmless one", func() bool { return len(l.ResponseRuns("001")) > 0 })
+	testbed.Until(t, "the response to the harmless one", func() bool { return len(l.ResponseRuns("001")) > 0 })
 	if n := strings.Count(content(l.received), "\n"); n != 1 {
 		t.Errorf("%d responses, want 1", n)
 	}
@@ -343,12 +315,12 @@ func TestAnalysisdComesBackWithoutTheAgentsNoticing(t *testing.T) {
 	}
 	// What an agent sends meanwhile waits in remoted (remoted/secure.c, HandleSecureMessage).
 	appendTo(t, l.audit, `[vault audit] {"a":"meanwhile"}`+"\n")
-	until(t, "remoted to find the queue closed", func() bool {
+	testbed.Until(t, "remoted to find the queue closed", func() bool {
 		return strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: (1210): Queue 'queue/sockets/queue' not accessible")
 	})
 	must(t, l.StartAnalysisd())
 	appendTo(t, l.audit, `[vault audit] {"a":"after"}`+"\n")
-	until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "after") })
+	testbed.Until(t, "the alert", func() bool { return strings.Contains(content(l.AlertsFile()), "after") })
 	if n := strings.Count(content(l.AlertsFile()), "meanwhile"); n == 0 {
 		t.Error("what came while analysisd was down is lost")
 	}
@@ -361,10 +333,10 @@ func TestALocalResponseWithoutAgentRunsOnTheManager(t *testing.T) {
 	t.Parallel()
 	l := start(t, func(cfg *manager.Config) {
 		cfg.OssecConf = strings.Replace(ossecConf, "<location>local</location>", "<location>local</location><level>3</level>", 1)
-		write(t, filepath.Join(cfg.Home, "active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\n")
+		testbed.Write(t, filepath.Join(cfg.Home, "active-response/bin/vault-seal"), 0o750, "#!/bin/sh\nread -r line\n")
 	})
 	must(t, l.Event([]byte(`1:/var/log/vault_audit.log:[vault audit] {"n":1}`)))
-	until(t, "the manager's own execd", func() bool { return len(l.ResponseRuns("000")) == 1 })
+	testbed.Until(t, "the manager's own execd", func() bool { return len(l.ResponseRuns("000")) == 1 })
 	if n := len(l.ResponseRuns("001")); n != 0 {
 		t.Errorf("%d responses on the agent", n)
 	}
@@ -399,22 +371,11 @@ func TestATooLargeResponseIsSentAndNeverArrives(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	l.seal(t, token, "001")
-	until(t, "the small one behind it", func() bool { return len(l.ResponseRuns("001")) > 0 })
+	testbed.Until(t, "the small one behind it", func() bool { return len(l.ResponseRuns("001")) > 0 })
 	if n := strings.Count(content(l.received), "\n"); n != 1 {
 		t.Errorf("%d responses ran, want only the small one", n)
 	}
 	if !strings.Contains(content(l.LogFile()), "wazuh-remoted: ERROR: Incorrect message size:") {
 		t.Errorf("ossec.log does not tell: %s", content(l.LogFile()))
 	}
-}
-
-// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }

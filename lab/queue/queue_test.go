@@ -17,11 +17,10 @@ import (
 
 	"custom-vault/lab/osseclog"
 	"custom-vault/lab/queue"
+	"custom-vault/lab/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const soon = time.Minute
 
 // desk is a queue and what was handled.
 type desk struct {
@@ -50,7 +49,7 @@ func (d *desk) frames() [][]byte {
 
 func open(t *testing.T, change func(*queue.Config)) *desk {
 	t.Helper()
-	home := shortDir(t)
+	home := testbed.Home(t)
 	d := &desk{log: &osseclog.Memory{}}
 	d.cfg = queue.Config{Path: filepath.Join(home, "sockets/queue"), StateFile: filepath.Join(home, "run/state"),
 		Log: osseclog.Logger{Program: "wazuh-analysisd", Sink: d.log}}
@@ -97,19 +96,10 @@ func dial(t *testing.T, path string) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetWriteDeadline(time.Now().Add(soon)); err != nil {
+	if err := conn.SetWriteDeadline(time.Now().Add(testbed.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
-}
-
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(soon); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", soon, what)
-		}
-	}
 }
 
 func TestSocketIsOpenToItsGroup(t *testing.T) {
@@ -137,7 +127,7 @@ func TestLongDatagramsAreCutAndNULEndsAnEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, "three events", func() bool { return len(d.frames()) == 3 })
+	testbed.Until(t, "three events", func() bool { return len(d.frames()) == 3 })
 	got := d.frames()
 	if len(got[0]) != 65535 || len(got[1]) != 65535 || string(got[2]) != "1:a:b" {
 		t.Errorf("got %d, %d bytes and %q", len(got[0]), len(got[1]), got[2])
@@ -156,9 +146,9 @@ func TestFullQueueDropsWithoutAWordToTheSender(t *testing.T) {
 			t.Fatalf("the sender learnt of it: %v", err)
 		}
 	}
-	until(t, "all to be received", func() bool { return d.Counters().Received == sent })
+	testbed.Until(t, "all to be received", func() bool { return d.Counters().Received == sent })
 	close(d.hold)
-	until(t, "the rest to be handled", func() bool { c := d.Counters(); return c.Processed+c.Dropped == sent })
+	testbed.Until(t, "the rest to be handled", func() bool { c := d.Counters(); return c.Processed+c.Dropped == sent })
 	c := d.Counters()
 	if c.Dropped < sent-depth-1-1 || c.Dropped >= sent {
 		t.Errorf("dropped %d of %d with a queue of %d", c.Dropped, sent, depth)
@@ -238,7 +228,7 @@ func TestPauseLetsTheKernelsQueueFill(t *testing.T) {
 		t.Errorf("%d events were read in the pause", n)
 	}
 	d.Resume()
-	until(t, "what was waiting", func() bool { return len(d.frames()) == sent })
+	testbed.Until(t, "what was waiting", func() bool { return len(d.frames()) == sent })
 }
 
 func TestCapacityBoundsTheRate(t *testing.T) {
@@ -252,19 +242,8 @@ func TestCapacityBoundsTheRate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, "all events", func() bool { return len(d.frames()) == sent })
+	testbed.Until(t, "all events", func() bool { return len(d.frames()) == sent })
 	if took, least := time.Since(began), time.Second*(sent-2)/perSecond; took < least {
 		t.Errorf("%d events took %v, want at least %v", sent, took, least)
 	}
-}
-
-// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }

@@ -18,11 +18,10 @@ import (
 	"custom-vault/lab/pki"
 	"custom-vault/lab/release"
 	"custom-vault/lab/serverapi"
+	"custom-vault/lab/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const soon = time.Minute
 
 // fleet is what the API reaches: agents, and what was sent to them.
 type fleet struct {
@@ -112,7 +111,7 @@ func start(t *testing.T, change func(*serverapi.Config)) *site {
 	t.Cleanup(s.Stop)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.client = &http.Client{Transport: transport, Timeout: soon}
+	s.client = &http.Client{Transport: transport, Timeout: testbed.Patience}
 	return s
 }
 
@@ -380,11 +379,7 @@ func TestATimeOutDoesNotTellWhetherTheCommandArrives(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	close(s.fleet.hang) // the agent answers after all
-	for deadline := time.Now().Add(soon); len(s.fleet.messages()) == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the work behind the scenes was given up")
-		}
-	}
+	testbed.Until(t, "the work behind the scenes, which goes on", func() bool { return len(s.fleet.messages()) > 0 })
 }
 
 func TestTimeOutNextIsDeliveredOrLost(t *testing.T) {

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"custom-vault/lab/testbed"
 )
 
 func TestTellsWhereEverythingIsAndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	home, rules := shortDir(t), t.TempDir()
+	home, rules := testbed.Home(t), t.TempDir()
 	for path, text := range map[string]string{
 		"decoders/a.xml": `<decoder name="unused"><program_name>^unused$</program_name></decoder>`,
 		"rules/a.xml":    `<group name="x,"><rule id="200000" level="0"><decoded_as>unused</decoded_as><description>x</description></rule></group>`,
@@ -58,15 +60,4 @@ func TestWrongUsageIsTwo(t *testing.T) {
 	if code := run(t.Context(), []string{"-home", t.TempDir()}, &out, &err); code != 2 || !strings.Contains(err.String(), "-rules") {
 		t.Errorf("%d: %s", code, err.String())
 	}
-}
-
-// shortDir is a temp folder with a short path: that of a unix socket has at most 107 bytes (unix(7)), and t.TempDir holds the test's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
