@@ -227,7 +227,9 @@ func (f *Follower) resume(all []entry, live fs.FileInfo) (err error) {
 	if f.from.Newest != "" {
 		f.newest, _ = f.layout.key(f.from.Newest)
 	}
-	f.done = f.from.Done
+	if f.done, err = f.stillDone(f.from.Done); err != nil {
+		return err
+	}
 	if f.from.Since != 0 {
 		f.since = time.UnixMilli(f.from.Since)
 	}

@@ -55,10 +55,38 @@ func (f *Follower) takeHour(e entry) (bool, error) {
 	f.forget(name)
 	t := f.held[len(f.held)-1]
 	t.grew = f.opt.Now()
-	if t.seek(was.Size-was.Rest) == nil && printOf(t.place()) == was.Tail {
+	if t.behind(was) {
 		return true, nil
 	}
 	return true, t.seek(0) // another file of that name
+}
+
+// behind goes to where d's whole lines end, and says whether this is that file.
+func (t *tail) behind(d Done) bool {
+	return t.seek(d.Size-d.Rest) == nil && printOf(t.place()) == d.Tail
+}
+
+// stillDone leaves out files that are gone, and those that were made anew since: one
+// may have been pruned after the bookmark was stored.
+func (f *Follower) stillDone(done []Done) ([]Done, error) {
+	var still []Done
+	for _, d := range done {
+		k, _ := f.layout.key(d.Name)
+		t, err := f.open(entry{key: k})
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if t.behind(d) {
+			still = append(still, d)
+		}
+		if err := t.close(); err != nil {
+			return nil, err
+		}
+	}
+	return still, nil
 }
 
 // done is t's place, with what is behind its last whole line.

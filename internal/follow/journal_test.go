@@ -3,6 +3,7 @@ package follow
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -235,6 +236,28 @@ func TestAnHourThatWasPrunedMayComeBack(t *testing.T) {
 	expect(t, got, "and another")
 }
 
+func TestAnotherFileOfADoneHoursNameIsReadFromItsStart(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"b\nc\n", "b\n\n\n\n", "b", "new"} {
+		x := newBox(t)
+		first := x.append("old\n", x.clock)
+		x.clock = x.clock.Add(4 * time.Hour)
+		x.append("x\n", x.clock)
+		f := x.follow(Bookmark{}, Options{Start: AtBegin})
+		_, after := now(f)
+		if err := os.WriteFile(filepath.Join(x.dir, first), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		x.append("\n", x.clock.Add(-4*time.Hour))
+		got, _ := now(x.follow(after, Options{}))
+		expect(t, got, strings.Fields(text)...)
+		if len(text) != len("new") { // whose size is the same as before: nobody deletes it under a reader that runs
+			got, _ = now(f)
+			expect(t, got, strings.Fields(text)...)
+		}
+	}
+}
+
 func TestWeeksOfHoursAreReadOnceAndPruned(t *testing.T) {
 	t.Parallel()
 	x := newBox(t)
@@ -269,7 +292,10 @@ func TestAHookWithAWrongClockHidesNothing(t *testing.T) {
 	t.Parallel()
 	x := newBox(t)
 	x.append("a\n", x.clock)
-	x.append("far\n", x.clock.AddDate(70, 0, 0))
+	far := x.append("far\n", x.clock.AddDate(70, 0, 0))
+	if err := os.Chtimes(filepath.Join(x.dir, far), x.clock, x.clock); err != nil {
+		t.Fatal(err)
+	}
 	f := x.follow(Bookmark{}, Options{Start: AtBegin})
 	got, _ := now(f)
 	expect(t, got, "a", "far")
@@ -279,8 +305,13 @@ func TestAHookWithAWrongClockHidesNothing(t *testing.T) {
 	expect(t, got, "b")
 	x.clock = x.clock.Add(time.Hour)
 	x.append("c\n", x.clock)
-	got, _ = now(x.follow(after, Options{}))
+	f = x.follow(after, Options{})
+	got, _ = now(f)
 	expect(t, got, "c")
+	now(f)
+	if _, done := f.doneAt(far); !done {
+		t.Errorf("%s is waited for until its hour comes: %s", far, f.Position())
+	}
 }
 
 func TestFirstStartAtTheEndOfTheJournal(t *testing.T) {

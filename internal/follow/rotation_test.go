@@ -133,3 +133,33 @@ func TestAnotherFileThatBeginsAlikeIsNotTakenForOneThatIsGone(t *testing.T) {
 	got, _ := now(m.follow(b.Items[0].After, Options{}))
 	expect(t, got, "gone "+monday+"@26+-1", whole)
 }
+
+// Both the dated file and an alerts.json put there by hand may be written to, however long they were quiet and
+// whichever was begun first.
+func TestAQuietFileThatMayStillBeWrittenIsKept(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	clock := time.Now()
+	f := m.follow(Bookmark{}, Options{Start: AtBegin, Now: func() time.Time { return clock }})
+	m.write("a\n")
+	m.check(os.Remove(m.path()))
+	appendTo(t, m.path(), "by hand\n")
+	got, _ := now(f)
+	expect(t, got, "a", "by hand")
+	clock = clock.Add(time.Hour)
+	now(f)
+	m.write("b\n")
+	got, _ = now(f)
+	expect(t, got, "b")
+
+	m.file = filepath.Join(m.root, tuesday) // and alerts.json is not linked to it
+	m.write("c\n")
+	got, _ = now(f)
+	expect(t, got, "c")
+	clock = clock.Add(time.Hour)
+	now(f)
+	appendTo(t, m.path(), "by hand again\n")
+	m.write("d\n")
+	got, _ = now(f)
+	expect(t, got, "by hand again", "d")
+}
