@@ -105,15 +105,20 @@ func samePrefix(word, text string) bool {
 
 // Word searches with OS_WordMatch, which <if_group> and the like use: words with
 // | between them, of which one must be found in text; ^ ties it to the beginning.
+// An empty word is found in every text if it is the last one and in none otherwise:
+// _InternalMatch (os_regex_match.c) sees the end of the pattern, or a |.
 func Word(pattern, text string) bool {
 	if pattern == "" {
 		return false
 	}
-	for _, part := range strings.Split(pattern, "|") {
+	words := strings.Split(pattern, "|")
+	for i, part := range words {
 		part = lowerASCII(part)
 		switch {
 		case part == "":
-			return true
+			if i == len(words)-1 {
+				return true
+			}
 		case part[0] == '^':
 			if prefix(part[1:], text) {
 				return true

@@ -163,6 +163,10 @@ func TestWord(t *testing.T) {
 		{"a|b", "xbx", true},
 		{"a|b", "xyz", false},
 		{"", "x", false},
+		{"a|", "xyz", true},
+		{"|a", "xyz", false},
+		{"a||b", "xyz", false},
+		{"a||b", "xbz", true},
 	}
 	for _, c := range cases {
 		if got := Word(c.pattern, c.text); got != c.want {
