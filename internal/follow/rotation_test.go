@@ -163,3 +163,30 @@ func TestAQuietFileThatMayStillBeWrittenIsKept(t *testing.T) {
 	got, _ = now(f)
 	expect(t, got, "by hand again", "d")
 }
+
+func TestFewFilesAreHeldHoweverFastTheyRotate(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	f := m.follow(Bookmark{}, Options{Start: AtBegin, Settle: 1000 * time.Hour})
+	for n := range 20 {
+		m.rotate(fmt.Sprintf("2026/Nov/ossec-alerts-24-%03d.json", n+1))
+		m.write("a\n")
+	}
+	now(f)
+	now(f)
+	if len(f.held) > maxHeld {
+		t.Errorf("%d files are held", len(f.held))
+	}
+}
+
+// It may have taken a regular file's place since it was looked at.
+func TestAFIFODoesNotHoldTheReader(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "alerts.json")
+	if err := makeFIFO(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openTail(path, false, true); err == nil {
+		t.Error("opened")
+	}
+}
