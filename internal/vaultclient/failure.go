@@ -56,6 +56,28 @@ func (f Failure) AnswersNothing() bool {
 	return false
 }
 
+// Hint says what an operator can do about a failure that says nothing about what was asked.
+func (f Failure) Hint() string {
+	switch f {
+	case Sealed:
+		return "unseal it"
+	case Standby:
+		return "it has no leader: look at the cluster's other nodes"
+	case Throttled:
+		return "raise the rate limit quota for our address and paths"
+	case ServerError:
+		return "look at its server log; an audit device may be blocked, its disk full"
+	case Redirect:
+		return "give the address of each node itself: redirects are not followed, since a token would go with them"
+	case BadAnswer:
+		return "see what answers at that address: a proxy, or another server than vault"
+	case TLS:
+		return "compare its certificate with ca_file (the authority that signed it, not the system's), its names with the address or server_name, " +
+			"and its dates with the clock"
+	}
+	return "check that it runs, and the way to it"
+}
+
 // Error is the failure of one call. Its text is one line of bounded length without the token; what Vault, or whoever
 // answered in its place, wrote is quoted in part.
 type Error struct {
@@ -70,6 +92,9 @@ type Error struct {
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s at vault %s: %s: %s", e.Op, e.Address, e.Failure, e.text)
 }
+
+// Detail is the error's text without what was tried and where.
+func (e *Error) Detail() string { return e.text }
 
 // Unwrap gives the cause as vault/api returned it. Its text may be long and of many lines: not for logs.
 func (e *Error) Unwrap() error { return e.cause }

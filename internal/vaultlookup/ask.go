@@ -3,7 +3,6 @@ package vaultlookup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -56,6 +55,8 @@ type node struct {
 	client  *vaultclient.Client
 	breaker circuitbreaker.CircuitBreaker[any]
 	last    atomic.Value // vaultclient.Failure: the last call's, None too
+	detail  atomic.Value // string: what that call said of itself
+	outage  *outage
 }
 
 // failedCall carries a call's failure through failsafe.
@@ -72,15 +73,14 @@ func newAsker(opts Options, better func()) *asker {
 		calls: make(map[string]int64), failures: make(map[vaultclient.Failure]int64),
 	}
 	for _, client := range opts.Vaults {
-		n := &node{client: client}
+		n := &node{client: client, outage: &outage{address: client.Address(), pause: opts.Pause, now: opts.Now, log: opts.Log}}
 		n.last.Store(vaultclient.None)
+		n.detail.Store("")
 		n.breaker = circuitbreaker.NewBuilder[any]().
 			WithFailureThreshold(breakerFailures).WithDelay(opts.Pause).WithJitterFactor(0.1).WithSuccessThreshold(1).
-			OnOpen(func(circuitbreaker.StateChangedEvent) {
-				opts.Log(Note{Problem: true, Text: fmt.Sprintf("vault %s does not answer (%v): not asked for %v", client.Address(), n.last.Load(), opts.Pause)})
-			}).
+			OnOpen(func(circuitbreaker.StateChangedEvent) { n.outage.opened(n.failed()) }).
 			OnClose(func(circuitbreaker.StateChangedEvent) {
-				opts.Log(Note{Text: fmt.Sprintf("vault %s answers again", client.Address())})
+				n.outage.closed()
 				better()
 			}).
 			Build()
@@ -162,6 +162,7 @@ func (a *asker) try(ctx context.Context, at int, others bool, method, path strin
 	failure := vaultclient.Classify(err)
 	a.count(path, failure)
 	n.last.Store(failure)
+	n.detail.Store(detailOf(err))
 	if failure.AnswersNothing() || failure == vaultclient.Canceled {
 		n.breaker.RecordFailure()
 		a.first.CompareAndSwap(int64(at), int64((at+1)%len(a.nodes)))
@@ -268,6 +269,13 @@ func (a *asker) setToken(token secret.Text) error {
 	a.tokens.Add(1)
 	a.halted.Store(false)
 	return nil
+}
+
+// failed gives the last call's failure.
+func (n *node) failed() (vaultclient.Failure, string) {
+	failure, _ := n.last.Load().(vaultclient.Failure)
+	detail, _ := n.detail.Load().(string)
+	return failure, detail
 }
 
 func (n *node) send(ctx context.Context, method, path string, body map[string]any) (*api.Secret, error) {

@@ -151,14 +151,17 @@ func (x *index) hungry() bool {
 	return len(x.wanted) > 0 || x.doubted
 }
 
-// problem tells the log what is wrong, once as long as it stays the same.
+// problem tells the log what is wrong, once as long as it stays the same, and when it is over.
 func (x *index) problem(text string) {
 	x.mu.Lock()
 	changed := x.trouble != text
 	x.trouble = text
 	x.mu.Unlock()
-	if changed && text != "" {
+	switch {
+	case changed && text != "":
 		x.log(Note{Problem: true, Text: text})
+	case changed:
+		x.log(Note{Text: "hashed accessors are found again"})
 	}
 }
 

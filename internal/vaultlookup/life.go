@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -70,19 +71,21 @@ type life struct {
 	better  func()
 	wake    chan struct{}
 
-	mu      sync.Mutex
-	own     Own
-	token   secret.Text // what the file held, to see that it changed
-	invalid bool        // Vault said so
-	known   bool        // lookup-self has answered for this token
-	hashed  bool        // our accessor's hashes are known
-	renewAt time.Time   // zero: never
-	loginAt time.Time   // not before
-	backoff time.Duration
+	mu       sync.Mutex
+	own      Own
+	token    secret.Text          // what the file held, to see that it changed
+	invalid  bool                 // Vault said so
+	known    bool                 // lookup-self has answered for this token
+	hashed   bool                 // our accessor's hashes are known
+	told     map[string]time.Time // troubles, and when the log was told of each
+	unhashed string               // why not; empty when all is well
+	renewAt  time.Time            // zero: never
+	loginAt  time.Time            // not before
+	backoff  time.Duration
 }
 
 func newLife(opts Options, vault *asker, better func()) *life {
-	l := &life{source: opts.Token, vault: vault, devices: opts.HashedDevices, now: opts.Now, log: opts.Log, better: better, wake: make(chan struct{}, 1)}
+	l := &life{source: opts.Token, vault: vault, devices: opts.HashedDevices, now: opts.Now, log: opts.Log, better: better, wake: make(chan struct{}, 1), told: make(map[string]time.Time)}
 	vault.invalid = l.sayInvalid
 	return l
 }
@@ -91,6 +94,9 @@ func (l *life) show() Own {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	own := l.own
+	if own.Problem == "" {
+		own.Problem = l.unhashed
+	}
 	own.Accessors = slices.Clone(own.Accessors)
 	own.Policies = slices.Clone(own.Policies)
 	return own
@@ -120,13 +126,33 @@ func (l *life) nudge() {
 	}
 }
 
-// problem notes what is wrong, and tells the log once. l.mu is held.
+// tellAgain is how long the same trouble is not told a second time, whatever comes in between.
+const tellAgain = 10 * time.Minute
+
+// problem notes what is wrong with our own token, and tells the log. l.mu is held.
 func (l *life) problem(text string) {
-	if l.own.Problem != text {
-		l.own.Problem = text
-		if text != "" {
-			l.log(Note{Problem: true, Text: text})
-		}
+	l.note(&l.own.Problem, text, "our own vault token is well again")
+}
+
+// hashProblem does the same for the hashes of our accessor, which may be missing while the token is well.
+func (l *life) hashProblem(text string) {
+	l.note(&l.unhashed, text, "our own lookups can be told again on all audit devices")
+}
+
+// note tells a trouble when it comes and when it is over. Two that take turns, as long as an outage lasts, are told
+// once each in a while.
+func (l *life) note(at *string, text, over string) {
+	was := *at
+	*at = text
+	now := l.now()
+	switch {
+	case text == "" && was != "":
+		l.log(Note{Text: over})
+	case text == "" || text == was || !l.told[text].IsZero() && now.Sub(l.told[text]) < tellAgain:
+	default:
+		maps.DeleteFunc(l.told, func(_ string, at time.Time) bool { return now.Sub(at) >= tellAgain })
+		l.told[text] = now
+		l.log(Note{Problem: true, Text: text})
 	}
 }
 
@@ -220,7 +246,9 @@ func (l *life) login(ctx context.Context) error {
 	l.invalid, l.known, l.hashed = false, false, false
 	l.own.Valid = true
 	l.addAccessor(accessor)
-	l.problem("")
+	if l.source.AppRole != nil {
+		l.problem("") // Vault gave it; what a file holds is to be seen
+	}
 	l.better()
 	return nil
 }
@@ -344,7 +372,7 @@ func (l *life) hashOwn(ctx context.Context) {
 		answer, failure := l.vault.call(ctx, http.MethodPut, "sys/audit-hash/"+device, map[string]any{"input": own[i]})
 		if failure != vaultclient.None {
 			l.mu.Lock()
-			l.problem(fmt.Sprintf("audit device %s does not hash our accessor for us (%s): our own lookups cannot be told there", device, failure))
+			l.hashProblem(fmt.Sprintf("audit device %s does not hash our accessor for us (%s): our own lookups cannot be told there", device, failure))
 			l.mu.Unlock()
 			return
 		}
@@ -354,6 +382,7 @@ func (l *life) hashOwn(ctx context.Context) {
 	}
 	l.mu.Lock()
 	l.hashed = true
+	l.hashProblem("")
 	l.mu.Unlock()
 }
 

@@ -112,7 +112,7 @@ func live(t *testing.T, vault *memory, source *TokenSource, devices ...string) (
 	t.Helper()
 	var mu sync.Mutex
 	var notes []Note
-	l := &life{source: source, vault: vault, devices: devices, now: time.Now, better: func() {}, wake: make(chan struct{}, 1), log: func(n Note) {
+	l := &life{source: source, vault: vault, devices: devices, now: time.Now, better: func() {}, wake: make(chan struct{}, 1), told: make(map[string]time.Time), log: func(n Note) {
 		mu.Lock()
 		defer mu.Unlock()
 		notes = append(notes, n)
@@ -190,6 +190,34 @@ func TestRenewalOutlastsAnOutage(t *testing.T) {
 		}
 		if n := len(notes()); n > 3 {
 			t.Errorf("%d notes about one outage: %+v", n, notes())
+		}
+	})
+}
+
+// While Vault is away, the renewal and the hashing of our accessor fail in turns, every few seconds.
+func TestTroublesThatTakeTurnsAreToldOnceEach(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, "hvs.one")
+	synctest.Test(t, func(t *testing.T) {
+		vault := &memory{tokens: map[string]*leased{"hvs.one": periodic(30 * time.Minute)}}
+		l, notes := live(t, vault, &TokenSource{File: file}, "file")
+		synctest.Wait()
+		before := len(notes())
+		vault.fail(vaultclient.Sealed)
+		l.rehash()
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		during := notes()[before:]
+		if len(during) != 2 {
+			t.Errorf("%d lines in 20 minutes of an outage: %+v", len(during), during)
+		}
+		vault.fail(vaultclient.None)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		after := notes()[before+len(during):]
+		if len(after) != 2 || after[0].Problem || after[1].Problem || l.show().Problem != "" {
+			t.Errorf("after it: %+v", after)
 		}
 	})
 }

@@ -73,7 +73,7 @@ func lookupError(failure vaultclient.Failure) error {
 	case vaultclient.NotFound, vaultclient.Rejected:
 		return fmt.Errorf("%w: %s", ErrUnknown, failure)
 	}
-	return fmt.Errorf("%w: %s", ErrUnreachable, failure)
+	return fmt.Errorf("%w: %s: %s", ErrUnreachable, failure, failure.Hint())
 }
 
 // isEntityID tells an entity's id, a UUID, from an accessor, which has no dashes.
