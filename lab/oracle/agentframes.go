@@ -2,10 +2,8 @@ package oracle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,28 +85,24 @@ func (w *watcher) frames() []string {
 	return append([]string(nil), w.sent...)
 }
 
-func runAgentFrames(w *workshop, path string, m *Mutator, report *Report) error {
+func runAgentFrames(w *workshop, path string, m *Mutator, v *verdicts) error {
+	cases, err := readCases[frameCase](path, v)
+	if err != nil || len(cases) == 0 {
+		return err
+	}
 	a, err := w.watcher(nil)
 	if err != nil {
 		return err
 	}
 	defer a.Stop()
-	err = eachLine(path, func(line []byte) error {
-		var c frameCase
-		if err := json.Unmarshal(line, &c); err != nil {
-			return fmt.Errorf("read a case: %w", err)
+	for _, c := range cases {
+		if c.Line == nil && c.LineB64 == nil && c.LineBytes > 0 && (len(c.Frames) == 0 || c.Frames[0].Head == "") {
+			v.settle(c.Name, "", "the line itself is not in the recording")
+			continue
 		}
-		difference, err := a.replay(c, m)
-		if err != nil {
-			return fmt.Errorf("case %s: %w", c.Name, err)
-		}
-		report.outcome(c.Name, difference)
-		return nil
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		v.settle(c.Name, compared(func() (string, error) { return a.replay(c, m) }), "")
 	}
-	return err
+	return nil
 }
 
 func (w *watcher) replay(c frameCase, m *Mutator) (string, error) {
@@ -129,7 +123,7 @@ func (w *watcher) replay(c frameCase, m *Mutator) (string, error) {
 	if err := w.write(change.Text(line) + "\n"); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := w.Collect(ctx); err != nil {
 		return "", fmt.Errorf("let the agent read: %w", err)
@@ -166,25 +160,15 @@ type orderCase struct {
 
 // runAgentOrder compares that every line arrives once, and that the way does not keep the order: by one step backward at least, and by three at most
 // (six for more than one batch). The order itself was different in every recording.
-func runAgentOrder(w *workshop, path string, report *Report) error {
-	seed := uint64(0)
-	err := eachLine(path, func(line []byte) error {
-		var c orderCase
-		if err := json.Unmarshal(line, &c); err != nil {
-			return fmt.Errorf("read a case: %w", err)
-		}
-		seed++
-		difference, err := w.order(c, seed)
-		if err != nil {
-			return fmt.Errorf("case %s: %w", c.Name, err)
-		}
-		report.outcome(c.Name, difference)
-		return nil
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func runAgentOrder(w *workshop, path string, v *verdicts) error {
+	cases, err := readCases[orderCase](path, v)
+	if err != nil {
+		return err
 	}
-	return err
+	for i, c := range cases {
+		v.settle(c.Name, compared(func() (string, error) { return w.order(c, uint64(i)+1) }), "")
+	}
+	return nil
 }
 
 func (w *workshop) order(c orderCase, seed uint64) (string, error) {
@@ -194,7 +178,7 @@ func (w *workshop) order(c orderCase, seed uint64) (string, error) {
 		return "", err
 	}
 	defer a.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	gap, sinceBatch, batches := time.Duration(c.GapMS*float64(time.Millisecond)), time.Duration(0), 1
 	for i := range c.Lines {

@@ -16,7 +16,7 @@ func (s *apiSession) compareProgram(want [][]json.RawMessage, before int, change
 	} else if len(want) == 0 {
 		time.Sleep(settle / 2)
 	}
-	waitFor(coarse, func() bool {
+	waitFor(patience, func() bool {
 		runs, err := probeRuns(s.agentHome)
 		return err == nil && len(runs) >= before+len(want) && (len(want) == 0 || len(runs[len(runs)-1].Events) > 1)
 	})
@@ -60,7 +60,7 @@ func (s *apiSession) passMarker() {
 	}
 	before := passed()
 	s.Send("001", []byte(`{"version":1,"command":"!`+markerName+`"}`))
-	waitFor(late, func() bool { return passed() > before })
+	waitFor(patience, func() bool { return passed() > before })
 }
 
 func programLine(raw json.RawMessage) string {
@@ -95,7 +95,7 @@ const mostRequests = 1000
 func (s *apiSession) untilLimit(t *transcript) (string, error) {
 	request := transcript{Name: t.Name, Request: &apiRequest{Method: http.MethodGet, Path: "/", Headers: map[string]string{"Authorization": "Bearer <token>"}}}
 	body := ""
-	if strings.Contains(t.About, "/events") {
+	if strings.Contains(t.About, eventsLimit) {
 		request.Request.Method, request.Request.Path, body = http.MethodPost, "/events", `{"events": ["x"]}`
 		request.Request.Headers["Content-Type"] = "application/json"
 	}
@@ -108,6 +108,10 @@ func (s *apiSession) untilLimit(t *transcript) (string, error) {
 			return "", err
 		}
 		if response.StatusCode == http.StatusTooManyRequests {
+			s.limited = allLimit
+			if body != "" {
+				s.limited = eventsLimit
+			}
 			return linesDiff("requests until 429", []string{strconv.Itoa(t.UntilLimit)}, []string{strconv.Itoa(n)}), nil
 		}
 	}

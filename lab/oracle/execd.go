@@ -2,13 +2,13 @@ package oracle
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -89,35 +89,52 @@ const execdVocabulary = `version origin name module API command parameters extra
 wazuh-execd active-response bin wazuh not-there not-exec wazuh-owned other-tool sub tool true hello world again more something active response`
 
 func runExecd(dir string, m *Mutator, report *Report) error {
-	w, err := newWorkshop()
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	var cases []execdCase
-	err = eachLine(filepath.Join(dir, "cases.jsonl"), func(line []byte) error {
-		var c execdCase
-		if err := json.Unmarshal(line, &c); err != nil {
-			return fmt.Errorf("read a case: %w", err)
-		}
-		cases = append(cases, c)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = pool(cases, func(c execdCase) (string, error) {
-		difference, err := w.execd(c, m)
+	return playTwice(report, func(v *verdicts) error {
+		w, err := newWorkshop()
 		if err != nil {
-			return "", fmt.Errorf("case %s: %w", c.Name, err)
+			return err
 		}
-		return difference, nil
-	}, func(c execdCase, difference string) { report.outcome(c.Name, difference) })
-	if err != nil {
-		return err
-	}
-	return runRuleDriven(w, filepath.Join(dir, "rule-driven.jsonl"), m, report)
+		defer w.close()
+		cases, err := readCases[execdCase](filepath.Join(dir, "cases.jsonl"), v)
+		if err != nil {
+			return err
+		}
+		pool(cases, func(c execdCase) []verdict {
+			reason := c.outOfReach()
+			if reason != "" {
+				return []verdict{{name: c.Name, reason: reason}}
+			}
+			return []verdict{{name: c.Name, difference: compared(func() (string, error) { return w.execd(c, m) })}}
+		}, v)
+		return runRuleDriven(w, filepath.Join(dir, "rule-driven.jsonl"), m, v)
+	})
 }
+
+// outOfReach says why a case cannot be compared: its program does what the probe cannot, or its configuration is of another form.
+func (c execdCase) outOfReach() string {
+	reason := unknownCommand(c.Program)
+	for _, script := range c.Programs {
+		if reason == "" {
+			reason = unknownCommand(script)
+		}
+	}
+	switch {
+	case reason != "":
+		return reason
+	case c.Block != "" && !knownBlock.MatchString(c.Block):
+		return "its <active-response> is of a form that this oracle does not know: " + c.Block
+	case !c.Alive && len(c.Runs) == 0 && !c.shutDown():
+		return "the recorded daemon ended without a word"
+	}
+	return ""
+}
+
+// shutDown says whether the recorded daemon was told to end.
+func (c execdCase) shutDown() bool {
+	return slices.ContainsFunc(c.Log, func(line string) bool { return strings.Contains(line, "Shutdown received") })
+}
+
+var knownBlock = regexp.MustCompile(`^\s*(<disabled>(yes|no)</disabled>\s*|<repeated_offenders>[^<]*</repeated_offenders>\s*)*$`)
 
 // execd replays one case and gives the differences.
 func (w *workshop) execd(c execdCase, m *Mutator) (string, error) {
@@ -155,13 +172,12 @@ func (w *workshop) execd(c execdCase, m *Mutator) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	const stopAfter = time.Second // when the recorded daemon was ended, if it was
 	if !c.Alive {
-		time.Sleep(stopAfter)
+		c.waitForShutdown(home, log, began)
 		daemon.Stop()
 	}
 	waitForRuns(home, c, began)
-	waitFor(2*readPatience, func() bool { return len(execdLog(log.Lines())) >= len(execdLog(c.Log)) })
+	waitFor(patience, func() bool { return len(execdLog(log.Lines())) >= len(execdLog(c.Log)) })
 	runs, err := probeRuns(home)
 	if err != nil {
 		return "", err
@@ -207,11 +223,18 @@ func (w *workshop) execdHome(c execdCase, change Mapping) (string, error) {
 		}
 		return changed
 	}
-	for name, mode := range map[string]os.FileMode{"vault-seal": 0o750, "other-tool": 0o750, "sub/tool": 0o750, "not-exec": 0o640, "wazuh-owned": 0o770} {
-		err = errors.Join(err, w.put(home, "active-response/bin/"+change.Text(name), mode, script(name)))
+	programs := map[string]os.FileMode{"vault-seal": 0o750, "other-tool": 0o750, "sub/tool": 0o750, "not-exec": 0o640, "wazuh-owned": 0o770}
+	for name := range c.Programs {
+		if _, known := programs[name]; !known && fileName.MatchString(name) {
+			programs[name] = 0o750
+		}
 	}
-	if isRoot() {
-		err = errors.Join(err, os.Chown(filepath.Join(home, "active-response/bin/wazuh-owned"), wazuhID, wazuhID))
+	for name, mode := range programs {
+		by := owner{}
+		if name == "wazuh-owned" {
+			by = owner{user: wazuhName, group: wazuhName}
+		}
+		err = errors.Join(err, w.putOwned(home, "active-response/bin/"+change.Text(name), mode, by, script(name)))
 	}
 	if err != nil {
 		return "", fmt.Errorf("make a home for execd: %w", err)
@@ -253,6 +276,28 @@ func recordedErrnos(c execdCase) (errnos []string) {
 	return errnos
 }
 
+// waitForShutdown waits until the daemon has done what the recorded one had done when it was told to end.
+func (c execdCase) waitForShutdown(home string, log *osseclog.Memory, began time.Time) {
+	const stopAfter = time.Second // when the recorded daemon was ended
+	time.Sleep(time.Until(began.Add(stopAfter)))
+	lines, runs := 0, 0
+	for _, line := range execdLog(c.Log) {
+		if strings.Contains(line, "Shutdown received") {
+			break
+		}
+		lines++
+	}
+	for _, r := range c.Runs {
+		if r.StartedMS < stopAfter.Milliseconds() {
+			runs++
+		}
+	}
+	waitFor(patience, func() bool {
+		ran, err := probeRuns(home)
+		return err == nil && len(ran) >= runs && len(execdLog(log.Lines())) >= lines
+	})
+}
+
 // waitForRuns waits as long as the recording lasted, and a little longer for what should not come.
 func waitForRuns(home string, c execdCase, began time.Time) {
 	const after = 700 * time.Millisecond
@@ -264,7 +309,7 @@ func waitForRuns(home string, c execdCase, began time.Time) {
 		}
 	}
 	time.Sleep(time.Until(began.Add(time.Duration(last)*time.Millisecond + after)))
-	waitFor(coarse, func() bool {
+	waitFor(patience, func() bool {
 		runs, err := probeRuns(home)
 		if err != nil || len(runs) < len(c.Runs) {
 			return false
@@ -282,7 +327,7 @@ func waitForRuns(home string, c execdCase, began time.Time) {
 // slow. That a wait of seconds took place, or did not, is compared.
 const (
 	coarse = 1500 * time.Millisecond
-	late   = 4 * time.Second
+	late   = 8 * time.Second
 )
 
 func nearby(what string, wantMS int64, got time.Duration) string {

@@ -68,12 +68,13 @@ func TestUnknownFormsAreNamed(t *testing.T) {
 `,
 		"vault-passes/new.map.json":     `{"lines":1,"location":"/x","gap_ms":25,"source":"new.log","alert_of_line":[]}`,
 		"vault-passes/new.alerts.jsonl": ``,
-		"queue/cases.jsonl":             `no JSON`,
+		"execd/cases.jsonl":             `no JSON`,
+		"queue/cases.jsonl/a-folder":    ``,
 	})
 	var out bytes.Buffer
 	agreed, err := Run(Options{Cases: dir}, &out)
 	if agreed || err == nil {
-		t.Errorf("agreed %v, %v: want the broken recording of queue as an error", agreed, err)
+		t.Errorf("agreed %v, %v: want the recordings of queue that cannot be read as an error", agreed, err)
 	}
 	text := out.String()
 	for _, want := range []string{
@@ -91,6 +92,7 @@ func TestUnknownFormsAreNamed(t *testing.T) {
 		"engine load/no-such-folder: its files are not among the recordings",
 		"engine line 2 of load.jsonl: unexpected end of JSON input",
 		"vault-passes new: its ruleset is not among the recordings",
+		"execd line 1 of cases.jsonl: invalid character",
 		"queue could not be replayed to its end",
 		"engine: agree 0 of 2",
 	} {

@@ -47,7 +47,11 @@ func newWorkshop() (*workshop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the oracle's own program: %w", err)
 	}
-	return w, copyFile(self, w.probe, 0o750)
+	uid, gid := -1, -1
+	if isRoot() {
+		uid, gid = 0, wazuhID
+	}
+	return w, copyFile(self, w.probe, 0o750, uid, gid)
 }
 
 func (w *workshop) close() { _ = os.RemoveAll(w.dir) }
@@ -71,24 +75,50 @@ func (w *workshop) home() (string, error) {
 	return home, nil
 }
 
-// put puts the probe at a path of a home, owned by root and the group wazuh, as an installer does.
+// owner is whom a program belongs to; the zero owner is root:wazuh, as an installer leaves it.
+type owner struct{ user, group string }
+
+// put puts the probe at a path of a home, owned by root and the group wazuh.
 func (w *workshop) put(home, path string, mode os.FileMode, script []string) error {
+	return w.putOwned(home, path, mode, owner{}, script)
+}
+
+// putOwned puts the probe at a path of a home. Without root, who runs the oracle is the owner of all files: the file's mode then is what the recorded
+// mode granted to the user wazuh.
+func (w *workshop) putOwned(home, path string, mode os.FileMode, by owner, script []string) error {
 	to := filepath.Join(home, path)
 	if err := os.WriteFile(filepath.Join(home, probeFolder, filepath.Base(path)+".script"), []byte(strings.Join(script, "\n")), 0o644); err != nil {
 		return fmt.Errorf("write a probe's script: %w", err)
 	}
-	if mode == 0o750 && isRoot() {
+	if mode == 0o750 && by == (owner{}) && isRoot() {
 		return os.Link(w.probe, to)
 	}
-	if !isRoot() && mode&0o020 == 0 {
-		mode &^= 0o200 // who runs the oracle owns the file, where the recorded daemon was of its group: it may not write more than that
+	if isRoot() {
+		uid, gid := 0, wazuhID
+		if by.user == wazuhName {
+			uid = wazuhID
+		}
+		if by.group == "root" {
+			gid = 0
+		}
+		return copyFile(w.probe, to, mode, uid, gid)
 	}
-	return copyFile(w.probe, to, mode)
+	granted := mode >> 3 & 7
+	switch {
+	case by.user == wazuhName:
+		granted = mode >> 6 & 7
+	case by.group == "root":
+		granted = mode & 7
+	}
+	const read = 4 // the oracle itself has to be able to copy it
+	return copyFile(w.probe, to, (granted|read)<<6, -1, -1)
 }
+
+const wazuhName = "wazuh"
 
 func isRoot() bool { return os.Geteuid() == 0 }
 
-func copyFile(from, to string, mode os.FileMode) error {
+func copyFile(from, to string, mode os.FileMode, uid, gid int) error {
 	// No process is forked meanwhile: it would hold the file open for writing for a moment, and a program that is open so cannot be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -105,8 +135,8 @@ func copyFile(from, to string, mode os.FileMode) error {
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil && isRoot() {
-		err = os.Chown(to, 0, wazuhID)
+	if err == nil && uid >= 0 {
+		err = os.Chown(to, uid, gid)
 	}
 	if err == nil {
 		err = os.Chmod(to, mode)
@@ -135,43 +165,4 @@ func waitFor(limit time.Duration, holds func() bool) bool {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return true
-}
-
-// pool runs cases beside each other, since many of them spend their time waiting, and reports them in their order.
-func pool[C any](cases []C, run func(C) (difference string, err error), done func(C, string)) error {
-	const atOnce = 12
-	type outcome struct {
-		difference string
-		err        error
-	}
-	outcomes := make([]chan outcome, len(cases))
-	slots := make(chan struct{}, atOnce)
-	var wait sync.WaitGroup
-	for i, c := range cases {
-		outcomes[i] = make(chan outcome, 1)
-		wait.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			difference, err := run(c)
-			outcomes[i] <- outcome{difference, err}
-		})
-	}
-	wait.Wait()
-	for i, c := range cases {
-		o := <-outcomes[i]
-		if o.err != nil {
-			return o.err
-		}
-		done(c, o.difference)
-	}
-	return nil
-}
-
-// outcome counts a case by whether it differs.
-func (r *Report) outcome(name, difference string) {
-	if difference == "" {
-		r.Agree(name)
-	} else {
-		r.Differ(name, difference)
-	}
 }

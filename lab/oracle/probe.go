@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -206,6 +207,20 @@ func (p *probe) run() int {
 		}
 	}
 	return 0
+}
+
+// probeCommands are the commands that a script can have.
+var probeCommands = []string{"exit", "read1", "read-short", "readeof", "print", "bigprint", "stderr", "sleep", "hang", "bg", "grandchild", "detached", "out",
+	"manylines", "kill", "segv"}
+
+// unknownCommand says why a script cannot be followed.
+func unknownCommand(script []string) string {
+	for _, line := range script {
+		if command, _, _ := strings.Cut(line, " "); command != "" && !slices.Contains(probeCommands, command) {
+			return "the probe does not have the command " + command
+		}
+	}
+	return ""
 }
 
 func (p *probe) step(command, argument string) (code int, ended bool) {

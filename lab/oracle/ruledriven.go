@@ -3,9 +3,7 @@ package oracle
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"path/filepath"
 	"regexp"
@@ -44,26 +42,15 @@ const ruleDrivenConf = `<command><name>vault-seal</name><executable>vault-seal</
 <active-response><command>vault-seal</command><location>local</location><rules_id>100617,100618</rules_id></active-response>`
 
 // runRuleDriven replays the cases into one manager, one after the other, as they were recorded.
-func runRuleDriven(w *workshop, path string, m *Mutator, report *Report) error {
-	var cases []ruleDrivenCase
-	err := eachLine(path, func(line []byte) error {
-		var c ruleDrivenCase
-		if err := json.Unmarshal(line, &c); err != nil {
-			return fmt.Errorf("read a case: %w", err)
-		}
-		cases = append(cases, c)
-		return nil
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+func runRuleDriven(w *workshop, path string, m *Mutator, v *verdicts) error {
+	cases, err := readCases[ruleDrivenCase](path, v)
+	if err != nil || len(cases) == 0 {
 		return err
 	}
 	rules, keep, err := articleRules(filepath.Dir(filepath.Dir(path)))
 	if err != nil {
 		for _, c := range cases {
-			report.Uncompared(c.Name, err.Error())
+			v.settle(c.Name, "", err.Error())
 		}
 		return nil
 	}
@@ -73,11 +60,7 @@ func runRuleDriven(w *workshop, path string, m *Mutator, report *Report) error {
 	}
 	defer site.Stop()
 	for _, c := range cases {
-		difference, err := site.replay(c, m, keep)
-		if err != nil {
-			return fmt.Errorf("case %s: %w", c.Name, err)
-		}
-		report.outcome(c.Name, difference)
+		v.settle(c.Name, compared(func() (string, error) { return site.replay(c, m, keep) }), "")
 	}
 	return nil
 }
@@ -112,7 +95,7 @@ func (w *workshop) ruleDrivenSite(rules analysisd.Sources) (*site, error) {
 		return nil, err
 	}
 	log := &osseclog.Memory{}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	started, err := manager.Start(ctx, manager.Config{
 		Home: home, Rules: rules, OssecConf: ruleDrivenConf, Log: log, FlushEvery: 10 * time.Millisecond,
@@ -153,9 +136,17 @@ func (s *site) replay(c ruleDrivenCase, m *Mutator, keep string) (string, error)
 		}
 	}
 	sent := time.Now()
-	waitFor(coarse, func() bool {
+	waitFor(patience, func() bool {
 		runs, err := probeRuns(s.agentHome)
-		return err == nil && len(runs) >= len(runsBefore)+len(c.Runs) && len(s.alerts()) >= alertsBefore+len(c.AlertRules)
+		if err != nil || len(runs) < len(runsBefore)+len(c.Runs) || len(s.alerts()) < alertsBefore+len(c.AlertRules) {
+			return false
+		}
+		for i, r := range c.Runs {
+			if len(runs[len(runsBefore)+i].Events) < len(r.Events) {
+				return false
+			}
+		}
+		return len(execdLog(s.log.Lines()[logBefore:])) >= len(c.ManagerLog)
 	})
 	time.Sleep(settle)
 	runs, err := probeRuns(s.agentHome)
