@@ -118,6 +118,12 @@ func TestWhoWasIt(t *testing.T) {
 		}, "accessor", "", "live", func(id identity) bool {
 			return id.Entity.Disabled && id.Entity.Aliases[0].Name == "frank" && len(id.Reach.Powers) == 0
 		}},
+		{"batch, entity disabled: no trace of whose it is, but it is not called invalid", func(t *testing.T) vault.AuditRecord {
+			maker := w.user(t, "olga", "readonly", "maker")
+			batch := w.create(t, maker.ClientToken, "auth/token/create", map[string]any{"type": "batch", "policies": []string{"readonly"}})
+			must(t, w.root.DisableEntity(t.Context(), maker.EntityID))
+			return w.record(t, "raw", "response", w.read(t, batch.ClientToken, "batch-disabled"))
+		}, "nobody", "record has no accessor", "unknown", nil},
 		{"entity deleted", func(t *testing.T) vault.AuditRecord {
 			auth := w.user(t, "grace", "readonly")
 			path := w.read(t, auth.ClientToken, "deleted")
@@ -175,6 +181,11 @@ func TestWhoWasIt(t *testing.T) {
 			if vault.StatusOf(err) != http.StatusBadRequest {
 				t.Fatal(err)
 			}
+			return w.record(t, "raw", "response", "auth/userpass/login/nina")
+		}, "nobody", "login was refused", "unknown", nil},
+		{"failed login, a token sent along", func(t *testing.T) vault.AuditRecord {
+			sender := w.user(t, "pia", "readonly")
+			w.do(t, sender.ClientToken, http.MethodPost, "auth/userpass/login/nina", map[string]any{"password": "wrong"})
 			return w.record(t, "raw", "response", "auth/userpass/login/nina")
 		}, "nobody", "login was refused", "unknown", nil},
 		{"unauthenticated", func(t *testing.T) vault.AuditRecord {
