@@ -168,9 +168,13 @@ func (w *world) killed() {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		return // what stands there is a piece already
 	}
-	alert := func() string { return `{"timestamp":"2026","data":{"timestamp":""},"id":"` + w.line()[:unique] + `"}` }
+	const begin = `{"timestamp":"`
+	alert := func() string { return begin + w.line()[:unique] + `","data":{"timestamp":""}}` }
 	piece, whole := alert(), alert()
-	piece = piece[:rapid.IntRange(1, len(piece)-1).Draw(w.T, "piece")]
+	piece = piece[:rapid.IntRange(len(begin)+unique, len(piece)-1).Draw(w.T, "piece")]
+	if rapid.Bool().Draw(w.T, "look before") {
+		w.look()
+	}
 	w.put(w.writes, piece)
 	if rapid.Bool().Draw(w.T, "look between") {
 		w.look()
