@@ -57,7 +57,11 @@ func setUp(env *testscript.Env) error {
 		return errors.New("the CA is no PEM")
 	}
 	env.Values["queue"] = new(queue)
-	return errors.Join(
+	configs, err := filepath.Glob(filepath.Join(env.WorkDir, "*.yml"))
+	for _, config := range configs {
+		err = errors.Join(err, os.Chmod(config, 0o640)) // whatever the umask
+	}
+	return errors.Join(err,
 		os.WriteFile(filepath.Join(env.WorkDir, "alert.json"), []byte(line+"\n"), 0o644),
 		os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), fake.CAPEM, 0o644),
 		os.MkdirAll(filepath.Join(env.WorkDir, "ossec/queue/sockets"), 0o755),
