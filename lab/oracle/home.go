@@ -31,6 +31,8 @@ type workshop struct {
 }
 
 func newWorkshop() (*workshop, error) {
+	// The recorded daemons had this mask, and their programs and temp files show it; whoever runs the oracle may have another.
+	syscall.Umask(0o022)
 	// What the oracle's own caller left open is not to reach the programs that the lab's daemons start.
 	for fd := 3; fd < 256; fd++ {
 		syscall.CloseOnExec(fd)
