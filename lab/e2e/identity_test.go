@@ -310,7 +310,7 @@ func TestLookupCommand(t *testing.T) {
 	record := w.record(t, "raw", "response", path)
 
 	// A quota: the record answers, in time, and says why.
-	must(t, write(w.root, t, "sys/quotas/rate-limit/lookups", map[string]any{"path": "auth/token/", "rate": 0.001}))
+	must(t, write(w.root, t, "sys/quotas/rate-limit/lookups", map[string]any{"path": "auth/token/", "rate": 1, "interval": "1h"}))
 	expect(bob.Accessor, 0) // the first one is allowed
 	expect(bob.Accessor, 5)
 	if id := w.who(t, record); id.Rung != "entity" || id.Why != "vault rate limit" || id.Token.DisplayName != "userpass-bob" {

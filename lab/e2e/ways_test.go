@@ -22,6 +22,7 @@ import (
 	"custom-vault/lab/integratord"
 	"custom-vault/lab/manager"
 	"custom-vault/lab/site"
+	"custom-vault/lab/testbed"
 	"custom-vault/lab/vault"
 )
 
@@ -32,7 +33,6 @@ type way struct {
 	alerts  [][]byte            // lines that analysisd wrote about agent 002
 	events  map[string][]string // frames of enriched events about agent 002, by event id
 	pid     int                 // of the hook that runs
-	hang    bool                // the next hook is stopped
 	changed chan struct{}
 }
 
@@ -123,10 +123,6 @@ func (w *way) started(_ string, pid int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pid = pid
-	if w.hang {
-		w.hang = false
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
-	}
 }
 
 func (w *way) ended(integratord.Run) {
@@ -170,6 +166,16 @@ func (w *way) requests(t *testing.T, n int) [][]byte {
 	}
 	w.until(t, "analysisd has written every alert", func() bool { return len(w.alerts) == n })
 	return w.alerts
+}
+
+// hangNextHook puts a script in the hook's place, which stops itself once before it becomes the hook.
+func (w *way) hangNextHook(t *testing.T) {
+	t.Helper()
+	hook, hang := filepath.Join(w.ManagerHome(), "integrations", "custom-vault"), w.Path("hang")
+	fatalIf(t, os.Rename(hook, hook+".installed"))
+	fatalIf(t, os.WriteFile(hang, nil, 0o600))
+	script := fmt.Sprintf("#!/bin/sh\nif [ -e '%[1]s' ]; then rm '%[1]s'; kill -STOP $$; fi\nexec integrations/custom-vault.installed \"$@\"\n", hang)
+	testbed.Write(t, hook, 0o550, script)
 }
 
 // hook runs the hook as integratord does.
@@ -262,17 +268,18 @@ func TestAHungIntegratordChangesNothing(t *testing.T) {
 	t.Parallel()
 	const n = 30
 	w := newWay(t)
-	w.mu.Lock()
-	w.hang = true
-	w.mu.Unlock()
+	w.hangNextHook(t)
 	lines := w.requests(t, n)
+	var pid int
+	w.until(t, "integratord hangs", func() bool {
+		pid = w.pid
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err == nil && bytes.Contains(stat, []byte(") T "))
+	})
 	// However long it hangs: all that is to come has come while it did.
 	w.until(t, "there is an event for every alert", func() bool { return len(w.events) >= n })
-	w.mu.Lock()
-	pid := w.pid
-	w.mu.Unlock()
-	if got := w.inJournal(t); pid == 0 || got > 0 {
-		t.Fatalf("integratord does not hang: hook %d, %d lines in the journal", pid, got)
+	if got := w.inJournal(t); got > 0 {
+		t.Fatalf("%d lines are in the journal of a hook that hangs", got)
 	}
 	fatalIf(t, syscall.Kill(pid, syscall.SIGCONT))
 	w.until(t, "the hook has had every line", func() bool { return w.inJournal(t) == n })
