@@ -1,8 +1,10 @@
 package follow
 
 import (
+	"bufio"
 	"cmp"
 	"errors"
+	"io"
 	"os"
 	"slices"
 )
@@ -45,8 +47,13 @@ func (f *Follower) takeHour(e entry) (bool, error) {
 	if gone(err) {
 		return false, nil
 	}
-	if err != nil || info.Size() == was.Size {
+	if err != nil {
 		return false, err
+	}
+	if info.Size() == was.Size {
+		if same, err := f.stillTorn(was); same || err != nil {
+			return false, err
+		}
 	}
 	took, err := f.take(e)
 	if !took || err != nil {
@@ -59,6 +66,31 @@ func (f *Follower) takeHour(e entry) (bool, error) {
 		return true, nil
 	}
 	return true, t.seek(0) // another file of that name
+}
+
+// stillTorn says whether what d ended with still is a piece of a line, for a file of the
+// same size: its writer may have cut it off, and others have brought lines that are
+// just as long.
+func (f *Follower) stillTorn(d Done) (bool, error) {
+	if d.Rest == 0 {
+		return true, nil
+	}
+	t, err := openTail(f.layout.path(d.Name), false, false)
+	if gone(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	piece := bufio.NewReader(io.NewSectionReader(t.file, d.Size-d.Rest, d.Rest))
+	for err = bufio.ErrBufferFull; errors.Is(err, bufio.ErrBufferFull); {
+		_, err = piece.ReadSlice('\n')
+	}
+	torn := errors.Is(err, io.EOF)
+	if torn {
+		err = nil
+	}
+	return torn, errors.Join(err, t.close())
 }
 
 // behind goes to where d's whole lines end, and says whether this is that file.

@@ -197,6 +197,9 @@ func TestATornHourThatWasGivenUpGoesOn(t *testing.T) {
 		"its writer goes on":      {"a\ntorn no more\n", []string{"torn no more"}},
 		"its writer cuts it off":  {"a\n", nil},
 		"and the next one writes": {"a\nfull\n", []string{"full"}},
+		"and it fills its place":  {"a\nnew\n", []string{"new"}},
+		"with a piece of another": {"a\nb\ncc", []string{"b"}},
+		"nothing":                 {"a\ntorn", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,12 +213,37 @@ func TestATornHourThatWasGivenUpGoesOn(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(x.dir, first), []byte(c.then), 0o640); err != nil {
 				t.Fatal(err)
 			}
+			if c.want != nil {
+				x.clock = x.clock.Add(4 * time.Hour)
+				x.prune(f, after)
+				x.clock = x.clock.Add(-4 * time.Hour)
+			}
 			for _, f := range []*Follower{f, x.follow(after, Options{})} {
 				got, _ = now(f)
 				expect(t, got, c.want...)
 			}
 		})
 	}
+}
+
+func TestATornHoursPieceIsToldOnce(t *testing.T) {
+	t.Parallel()
+	x := newBox(t)
+	first := x.append("a\ntorn", x.clock)
+	x.clock = x.clock.Add(2 * time.Hour)
+	x.append("b\n", x.clock)
+	f := x.follow(Bookmark{}, Options{Start: AtBegin})
+	got, after := now(f)
+	expect(t, got, "a", "b", "torn "+first+"@2+4")
+	again := x.follow(after, Options{})
+	for range 3 {
+		x.clock = x.clock.Add(time.Hour)
+		for _, f := range []*Follower{f, again} {
+			got, after = now(f)
+			expect(t, got)
+		}
+	}
+	x.prune(f, after, first)
 }
 
 func TestAnHourThatWasPrunedMayComeBack(t *testing.T) {

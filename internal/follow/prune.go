@@ -41,7 +41,10 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 			continue
 		}
 		name := l.name(e.key)
-		size, done, serr := committed.doneWith(l, name)
+		was, done, serr := committed.doneWith(l, name)
+		if done && serr == nil {
+			done, serr = f.stillTorn(was)
+		}
 		if _, still := f.doneAt(name); !still && e.key.compare(f.newest) > 0 {
 			done = false // another file of a name that was pruned
 		}
@@ -49,7 +52,7 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 			err = errors.Join(err, serr)
 			continue
 		}
-		deleted, rerr := journal.Remove(l.dir, name, size)
+		deleted, rerr := journal.Remove(l.dir, name, was.Size)
 		err = errors.Join(err, rerr)
 		if deleted {
 			f.forget(name)
@@ -59,21 +62,21 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 	return removed, err
 }
 
-// doneWith says whether a file is done, and with which size.
-func (b Bookmark) doneWith(l *journalLayout, name string) (size int64, done bool, err error) {
+// doneWith says whether a file is done, and how.
+func (b Bookmark) doneWith(l *journalLayout, name string) (was Done, done bool, err error) {
 	for _, d := range b.Done {
 		if d.Name == name {
-			return d.Size, true, nil
+			return d, true, nil
 		}
 	}
 	k, _ := l.key(name)
 	newest, known := l.key(b.Newest)
 	if !known || k.compare(newest) > 0 {
-		return 0, false, nil
+		return Done{}, false, nil
 	}
 	info, err := os.Lstat(l.path(name))
 	if err != nil {
-		return 0, false, err
+		return Done{}, false, err
 	}
-	return info.Size(), true, nil
+	return Done{Name: name, Size: info.Size()}, true, nil
 }
