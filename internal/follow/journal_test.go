@@ -3,6 +3,7 @@ package follow
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -313,6 +314,49 @@ func TestWeeksOfHoursAreReadOnceAndPruned(t *testing.T) {
 	_, after = now(f)
 	if len(after.Done) > 1 || after.Newest != "" {
 		t.Errorf("still remembered: %s", after)
+	}
+}
+
+// The clock was days ahead, for days. What it left behind must not take the place of what has to be remembered once it
+// is right.
+func TestHoursToComeArePrunedAndHideNothing(t *testing.T) {
+	t.Parallel()
+	x := newBox(t)
+	right := x.clock
+	x.clock = right.AddDate(0, 0, 7)
+	f := x.follow(Bookmark{}, Options{Start: AtBegin})
+	for range maxDone {
+		x.append("ahead\n", x.clock)
+		got, _ := now(f)
+		expect(t, got, "ahead")
+		x.clock = x.clock.Add(time.Hour)
+	}
+	ahead := len(f.done)
+	x.clock = right.Add(2 * time.Hour)
+	x.append("soon\n", x.clock.Add(time.Hour)) // by a hook that is a little ahead
+	for range 3 {
+		now(f)
+		x.clock = x.clock.Add(time.Minute)
+	}
+	soon := journal.FileName(x.clock.Add(time.Hour))
+	removed, err := f.Prune(f.Position())
+	if err != nil || len(removed) < ahead || slices.Contains(removed, soon) {
+		t.Fatalf("pruned %v of %d, %v", removed, ahead, err)
+	}
+	for hour := range 3 {
+		x.append("a\n", x.clock)
+		got, _ := now(f)
+		expect(t, got, "a")
+		x.clock = x.clock.Add(time.Duration(1-2*(hour%2)) * time.Hour) // it is set back once more
+	}
+	x.append("late\n", right)
+	stored, err := ParseBookmark(f.Position().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []*Follower{f, x.follow(stored, Options{})} {
+		got, _ := now(f)
+		expect(t, got, "late")
 	}
 }
 

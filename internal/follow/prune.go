@@ -12,8 +12,9 @@ import (
 // PruneAfter is how long an hour of the journal is kept after its end.
 const PruneAfter = 2 * time.Hour
 
-// Prune deletes the journal's files of hours that ended more than PruneAfter ago
-// and that committed, a bookmark that is safely stored, says are done. A file that
+// Prune deletes the journal's files of hours that ended more than PruneAfter ago, or
+// are yet to come since a clock was wrong, and that committed, a bookmark that is
+// safely stored, says are done. A file that
 // grew after it had been given up is not deleted: its rest is read by the next
 // Next. It returns the names of what it deleted, and goes on after an error.
 func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
@@ -37,7 +38,7 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 		busy[t.key] = true
 	}
 	for _, e := range all {
-		if busy[e.key] || f.opt.Now().Sub(l.end(e.key)) < PruneAfter {
+		if busy[e.key] || !l.prunable(e.key, f.opt.Now()) {
 			continue
 		}
 		name := l.name(e.key)
@@ -60,6 +61,13 @@ func (f *Follower) Prune(committed Bookmark) (removed []string, err error) {
 		}
 	}
 	return removed, err
+}
+
+// prunable says that an hour is long over, or that a clock which was wrong named it.
+// The latter would be waited for until they come, while maxDone is all that can be
+// remembered.
+func (l *journalLayout) prunable(k key, now time.Time) bool {
+	return now.Sub(l.end(k)) >= PruneAfter || l.future(k, now)
 }
 
 // doneWith says whether a file is done, and how.
