@@ -139,6 +139,13 @@ func TestPruneKeepsYoungHours(t *testing.T) {
 	x.prune(f, after, first)
 }
 
+func TestNothingIsPrunedFromAFolderThatIsNotThereYet(t *testing.T) {
+	t.Parallel()
+	x := newBox(t)
+	x.dir = filepath.Join(x.dir, "journal")
+	x.prune(x.follow(Bookmark{}, Options{}), Bookmark{Source: Journal, Newest: journal.FileName(x.clock)})
+}
+
 func TestAnHourThatGrewAfterItWasGivenUpIsReadBeforeItIsPruned(t *testing.T) {
 	t.Parallel()
 	x := newBox(t)

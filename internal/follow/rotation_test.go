@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -189,4 +190,66 @@ func TestAFIFODoesNotHoldTheReader(t *testing.T) {
 	if _, err := openTail(path, false, true); err == nil {
 		t.Error("opened")
 	}
+}
+
+// A file that was alerts.json only gets a dated name, and is not alerts.json any more when the reader comes back.
+func TestAnAlertsJSONIsFoundUnderTheNameItGotSince(t *testing.T) {
+	t.Parallel()
+	const number = "2026/Nov/ossec-alerts-23-001.json"
+	first := strings.Repeat("a", headSize)
+	for _, compressed := range []bool{false, true} {
+		m := newManager(t, monday)
+		m.check(os.Remove(m.path()))
+		appendTo(t, m.path(), first+"\n")
+		got, after := now(m.follow(Bookmark{}, Options{Start: AtBegin}))
+		expect(t, got, first)
+		appendTo(t, m.path(), "b\n")
+		m.check(os.Link(m.path(), filepath.Join(m.root, number)))
+		m.rotate(tuesday)
+		m.write("c\n")
+		if compressed {
+			m.compress(number)
+		}
+		got, after = now(m.follow(after, Options{}))
+		expect(t, got, "b", "c")
+		got, _ = now(m.follow(after, Options{}))
+		expect(t, got)
+	}
+}
+
+// Whole days may begin alike when a replay is running.
+func TestAFileIsLookedForUnderItsOwnNameFirst(t *testing.T) {
+	t.Parallel()
+	first := strings.Repeat("a", headSize)
+	for _, compressed := range []bool{false, true} {
+		m := newManager(t, monday)
+		m.write(first + "\n")
+		got, after := now(m.follow(Bookmark{}, Options{Start: AtBegin}))
+		expect(t, got, first)
+		m.write("monday\n")
+		m.rotate(tuesday)
+		m.write(first + "\ntuesday\n")
+		if compressed {
+			m.compress(monday)
+		}
+		got, _ = now(m.follow(after, Options{}))
+		expect(t, got, "monday", first, "tuesday")
+	}
+}
+
+// monitord unlinks a file between the reader's look into the folder and its open.
+func TestAFileThatWasCompressedJustNowIsOpenedAsThat(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, monday)
+	m.write("a\n")
+	f := m.follow(Bookmark{}, Options{})
+	k, _ := f.layout.key(monday)
+	m.rotate(tuesday)
+	m.compress(monday)
+	file, err := f.open(entry{key: k})
+	m.check(err)
+	if file.zip == nil || file.name != monday {
+		t.Errorf("opened %+v", file)
+	}
+	m.check(file.close())
 }
