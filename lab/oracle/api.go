@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"custom-vault/lab/agent"
@@ -129,27 +128,6 @@ type apiUser struct {
 	since          time.Time
 	changed        bool // a role was changed after the token was given
 }
-
-// turnable is a clock that can be put on, and stopped.
-type turnable struct {
-	ahead   atomic.Int64
-	stopped atomic.Pointer[time.Time]
-}
-
-func (c *turnable) now() time.Time {
-	if at := c.stopped.Load(); at != nil {
-		return *at
-	}
-	return time.Now().Add(time.Duration(c.ahead.Load()))
-}
-
-func (c *turnable) stop() (goOn func()) {
-	now := c.now()
-	c.stopped.Store(&now)
-	return func() { c.stopped.Store(nil) }
-}
-
-func (c *turnable) turn(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func (w *workshop) apiSession(cases string, session []transcript, m *Mutator, change Mapping) (*apiSession, error) {
 	home, err := w.home()

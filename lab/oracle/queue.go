@@ -245,65 +245,63 @@ const sendLimit = 2 * time.Second
 
 func send(fd int, data []byte) error { return syscall.Sendto(fd, data, syscall.MSG_NOSIGNAL, nil) }
 
+// reach puts the daemon into the state that the case's name tells. It gives the connected socket that is to be used,
+// -1 for a fresh one.
+func (d *desk) reach(c queueCase, frame []byte) (fd int, err error) {
+	switch {
+	case c.Name == "continued":
+		if d.paused < 0 {
+			if _, err := d.pause(syscall.SOCK_NONBLOCK); err != nil {
+				return -1, err
+			}
+		}
+		d.queue.Resume()
+		return d.paused, nil
+	case c.Name == "down-connected":
+		if d.held, err = open(d.path, syscall.SOCK_DGRAM); err != nil {
+			return -1, fmt.Errorf("connect before the stop: %w", err)
+		}
+		return d.held, d.end()
+	case strings.HasPrefix(c.Name, "down-"):
+		return -1, d.end()
+	case strings.HasPrefix(c.Name, "restarted-"):
+		if err := d.hold(frame); err != nil {
+			return -1, err
+		}
+		if strings.HasSuffix(c.Name, "-old-socket") {
+			return d.held, d.up()
+		}
+		return -1, d.up()
+	case c.Name == "file-missing":
+		if err := d.end(); err != nil {
+			return -1, err
+		}
+		if err := os.Remove(d.path); err != nil {
+			return -1, fmt.Errorf("remove the socket: %w", err)
+		}
+		return -1, nil
+	}
+	return -1, d.up()
+}
+
 // calls is the plain case: connect and send, with the daemon in the state that the name tells.
 func (d *desk) calls(c queueCase) (string, error) {
 	frame := []byte("1:oracle:a line")
-	fd, fresh := -1, true
-	var err error
 	var want, got []string
 	expect := func(what string, r *callResult, err error) {
 		if r != nil {
 			want, got = append(want, what+" "+r.Result), append(got, what+" "+errnoName(err))
 		}
 	}
-	switch {
-	case c.Name == "continued":
-		if d.paused < 0 {
-			if _, err := d.pause(syscall.SOCK_NONBLOCK); err != nil {
-				return "", err
-			}
-		}
-		d.queue.Resume()
-		fd, fresh = d.paused, false
-	case c.Name == "down-connected":
-		if fd, err = open(d.path, syscall.SOCK_DGRAM); err != nil {
-			return "", fmt.Errorf("connect before the stop: %w", err)
-		}
-		d.held, fresh = fd, false
-		if err := d.end(); err != nil {
-			return "", err
-		}
-	case strings.HasPrefix(c.Name, "down-"):
-		if err := d.end(); err != nil {
-			return "", err
-		}
-	case strings.HasPrefix(c.Name, "restarted-"):
-		if err := d.hold(frame); err != nil {
-			return "", err
-		}
-		if err := d.up(); err != nil {
-			return "", err
-		}
-		if strings.HasSuffix(c.Name, "-old-socket") {
-			fd, fresh = d.held, false
-		}
-	case c.Name == "file-missing":
-		if err := d.end(); err != nil {
-			return "", err
-		}
-		if err := os.Remove(d.path); err != nil {
-			return "", fmt.Errorf("remove the socket: %w", err)
-		}
-	default:
-		if err := d.up(); err != nil {
-			return "", err
-		}
+	fd, err := d.reach(c, frame)
+	if err != nil {
+		return "", err
 	}
 	if c.FileExists != nil {
 		_, err := os.Stat(d.path)
 		want, got = append(want, fmt.Sprint("file exists ", *c.FileExists)), append(got, fmt.Sprint("file exists ", err == nil))
 	}
-	if fresh {
+	if fd < 0 {
 		kind := syscall.SOCK_DGRAM
 		if c.Name == "stream-socket" {
 			kind = syscall.SOCK_STREAM

@@ -180,21 +180,12 @@ func (r *reader) element(depth int) (*Element, error) {
 			where = inName
 
 		case where == inName && (c == '>' || isSpace(c)):
-			name = string(text)
-			text = text[:0]
-			closed := strings.HasSuffix(name, "/")
-			name = strings.TrimSuffix(name, "/")
-			e = &Element{Name: name}
-			if isSpace(c) {
-				ended, err := r.attributes(e)
-				if err != nil {
-					return nil, err
-				}
-				closed = closed || ended
+			var ended bool
+			var err error
+			if e, ended, err = r.opened(string(text), c); err != nil || ended {
+				return e, err
 			}
-			if closed {
-				return e, nil
-			}
+			name, text = e.Name, text[:0]
 			where = inContent
 
 		case where == inClosing && c == '>':
@@ -228,6 +219,21 @@ func (r *reader) element(depth int) (*Element, error) {
 			}
 		}
 	}
+}
+
+// opened begins the element that text names, with its attributes where c ended the name before them. ended says that
+// it is closed already.
+func (r *reader) opened(text string, c int) (e *Element, ended bool, err error) {
+	name, ended := strings.CutSuffix(text, "/")
+	e = &Element{Name: name}
+	if !isSpace(c) {
+		return e, ended, nil
+	}
+	closed, err := r.attributes(e)
+	if err != nil {
+		return nil, false, err
+	}
+	return e, ended || closed, nil
 }
 
 func isSpace(c int) bool { return c == ' ' || '\t' <= c && c <= '\r' }
