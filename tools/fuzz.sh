@@ -24,7 +24,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
 # inputs lists what was found for a target before.
-inputs() { find "$1/$2/testdata/fuzz/$3" -type f 2>/dev/null | sort; }
+inputs() { [ ! -d "$1/$2/testdata/fuzz/$3" ] || find "$1/$2/testdata/fuzz/$3" -type f | sort; }
 
 # only_deadline says whether a run failed for the end of its time alone.
 only_deadline() {
