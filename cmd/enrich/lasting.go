@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -73,7 +74,7 @@ func (l *lasting) remember(ctx context.Context, self func() screen.Self, dir str
 		return err
 	}
 	l.screen = screen.New(self, known)
-	for _, call := range left.Lost {
+	for _, call := range slices.Backward(left.Lost) { // the newest last: it is kept the longest
 		l.screen.LostBefore(call.Path, call.At)
 	}
 	if !left.Whole {

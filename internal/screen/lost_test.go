@@ -53,3 +53,31 @@ func TestALossOfTheProcessBeforeIsKnownByTheRecordsTime(t *testing.T) {
 		t.Errorf("intruders %v", intruders)
 	}
 }
+
+// Each record is explained by the loss next to it, in whatever order both are told.
+func TestEachRecordUsesUpTheLossNextToIt(t *testing.T) {
+	s := New(self, nil)
+	for _, seconds := range []time.Duration{100, 50, 0} {
+		s.LostBefore("p", now.Add(seconds*time.Second))
+	}
+	for _, seconds := range []time.Duration{50, 0, 100} {
+		a := request("our-accessor", "", seconds.String(), "response")
+		a.Record.Time = now.Add(seconds * time.Second)
+		s.Judge(a, now.Add(100*time.Second))
+	}
+	if intruders, _ := s.Due(now.Add(100*time.Second + Patience)); len(intruders) != 0 {
+		t.Errorf("intruders %v", intruders)
+	}
+}
+
+func TestARecordOfALossMayComeLate(t *testing.T) {
+	s := New(self, nil)
+	s.Lost("p", now)
+	a := request("our-accessor", "", "timed-out", "response")
+	a.Record.Time = now.Add(-time.Second)
+	later := now.Add(time.Hour) // alerts waited while analysisd was down
+	s.Judge(a, later)
+	if intruders, _ := s.Due(later.Add(Patience)); len(intruders) != 0 {
+		t.Errorf("intruders %v", intruders)
+	}
+}

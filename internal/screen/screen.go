@@ -30,8 +30,11 @@ const Patience = 30 * time.Second
 // MaxIDs bounds the remembered request ids; the oldest are forgotten first. At ten lookups a second that is an hour.
 const MaxIDs = 40_000
 
-// MaxLosses bounds the lost answers that are remembered; each is forgotten after twice the patience.
-const MaxLosses = 1_000
+// MaxLosses bounds the lost answers that are remembered, the newest; a record of one may come hours late.
+const (
+	MaxLosses  = 1_000
+	maxLossAge = 24 * time.Hour
+)
 
 // MaxSuspects bounds the suspects that wait. Where there are more, those that have waited longest are judged before
 // their time.
@@ -60,7 +63,7 @@ type Screen struct {
 type loss struct {
 	path   string
 	at     time.Time
-	before bool // of the process before this one: its record may come at any time, but is of then
+	before bool // of the process before this one: its record is known by its own time alone
 }
 
 // Waiter is a suspect's alert, and until when it waits.
@@ -129,17 +132,25 @@ func (s *Screen) lostInCrash(record *alert.Record) bool {
 	return !s.crash.IsZero() && record.Time.Sub(s.crash).Abs() <= AroundCrash
 }
 
-// excused uses up a loss that explains a record. s.mu is held.
+// excused uses up the loss that explains a record: of those of its path the nearest in time, since a farther one may be
+// all that explains another record. s.mu is held.
 func (s *Screen) excused(record *alert.Record, now time.Time) bool {
-	s.losses = slices.DeleteFunc(s.losses, func(l loss) bool { return !l.before && now.Sub(l.at) > 2*Patience })
-	at := slices.IndexFunc(s.losses, func(l loss) bool {
-		return l.path == strings.Trim(record.Path, "/") && (!l.before || record.Time.Sub(l.at).Abs() <= 2*Patience)
-	})
-	if at < 0 {
+	s.losses = slices.DeleteFunc(s.losses, func(l loss) bool { return now.Sub(l.at) > maxLossAge })
+	path, nearest, distance := strings.Trim(record.Path, "/"), -1, time.Duration(0)
+	for i, l := range s.losses {
+		apart := record.Time.Sub(l.at).Abs()
+		explains := apart <= 2*Patience || !l.before && now.Sub(l.at) <= 2*Patience
+		if l.path == path && explains && (nearest < 0 || apart < distance) {
+			nearest, distance = i, apart
+		}
+	}
+	if nearest < 0 {
 		return false
 	}
-	s.losses = slices.Delete(s.losses, at, at+1)
-	s.remember(record.RequestID) // the same request may come from a second audit device
+	s.losses = slices.Delete(s.losses, nearest, nearest+1)
+	if s.remember(record.RequestID) { // the same request may come from a second audit device
+		s.fresh = append(s.fresh, record.RequestID)
+	}
 	return true
 }
 
